@@ -1,0 +1,141 @@
+"""The capture loop: read, wrap, send, commit. Everything that is published is published here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import orjson
+
+from connectors.envelope import messages
+from connectors.source import Position, Source, SourceBatch
+from streamtrain import faults
+from streamtrain.envelope import topic_name
+from streamtrain.topic.base import TopicWriter
+
+# A source that writes only to other tables moves its log on: the position follows at least this often, so that the log
+# files behind it may be purged without the position being lost.
+_IDLE_COMMIT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class RelaySettings:
+    """How changes are gathered into topic transactions."""
+
+    prefix: str
+    commit_s: float = 0.05
+    """A change waits at most this long for others before its transaction is committed."""
+    commit_rows: int = 20_000
+    """A transaction of this many rows is committed at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureProgress:
+    """What the relay has done since it was opened."""
+
+    rows: int
+    transactions: int
+    snapshot: bool
+    """Whether the initial snapshot is still being read."""
+    lag_ms: int | None
+    """Age of the newest change when it was read; None while there was none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """Time, as arguments: seconds that only rise, and nanoseconds since 1970."""
+
+    monotonic_s: Callable[[], float]
+    wall_ns: Callable[[], int]
+
+
+class Relay:
+    """Moves changes from one source to its topics, in transactions that carry the source's position.
+
+    Not thread-safe. The source and the writer are the caller's to close; after any error both are to be opened anew.
+    """
+
+    def __init__(self, source: Source, writer: TopicWriter, settings: RelaySettings, clocks: Clocks) -> None:
+        self._source = source
+        self._writer = writer
+        self._settings = settings
+        self._clocks = clocks
+        self._topics: dict[str, str] = {}
+        self._rows = self._transactions = 0
+        self._unpublished_rows = 0
+        self._position: Position | None = None
+        self._committed: Position | None = None
+        self._committed_at = self._open_since = 0.0
+        self._lag_ms: int | None = None
+
+    def open(self) -> None:
+        """Go on at the position of the last committed transaction."""
+        stored = self._writer.position()
+        self._position = self._committed = None if stored is None else orjson.loads(stored)
+        self._source.open(self._committed)
+        self._committed_at = self._clocks.monotonic_s()
+        faults.passed("capture.opened")
+
+    def run(
+        self, stop: Callable[[], bool], progress: Callable[[CaptureProgress], None], *, until_caught_up: bool
+    ) -> None:
+        """Relay until asked to stop, or until all that was committed when this began is published."""
+        end = self._source.end() if until_caught_up else None
+        while not stop():
+            batch = self._source.read(self._patience_s())
+            faults.passed("capture.read")
+            self._send(batch)
+            if self._commit_due(batch):
+                self._commit()
+            progress(CaptureProgress(self._rows, self._transactions, self._position is None, self._lag_ms))
+            if end is not None and self._position is not None and self._source.reached(end):
+                break
+        if self._position is not None and self._position != self._committed:
+            self._commit()
+            progress(CaptureProgress(self._rows, self._transactions, snapshot=False, lag_ms=self._lag_ms))
+
+    def _send(self, batch: SourceBatch) -> None:
+        now = self._clocks.wall_ns()
+        for change in batch.changes:
+            if self._unpublished_rows == 0:
+                self._open_since = self._clocks.monotonic_s()
+                faults.passed("capture.begun")
+            self._writer.send(
+                self._topic(change.table.full_name, change.table.database, change.table.name), messages(change, now)
+            )
+            self._unpublished_rows += len(change) or 1
+        if batch.changes:
+            self._lag_ms = batch.lag_ms
+            faults.passed("capture.sent")
+        self._position = batch.position
+
+    def _topic(self, full_name: str, database: str, table: str) -> str:
+        topic = self._topics.get(full_name)
+        if topic is None:
+            topic = self._topics[full_name] = topic_name(self._settings.prefix, database, table)
+            self._writer.ensure_topic(topic)
+        return topic
+
+    def _patience_s(self) -> float:
+        if self._unpublished_rows and self._position is not None:
+            return max(0.0, self._open_since + self._settings.commit_s - self._clocks.monotonic_s())
+        return 0.2
+
+    def _commit_due(self, batch: SourceBatch) -> bool:
+        if self._position is None or self._position == self._committed:
+            return False
+        now = self._clocks.monotonic_s()
+        if self._unpublished_rows:
+            waited = now - self._open_since >= self._settings.commit_s
+            return waited or not batch.changes or self._unpublished_rows >= self._settings.commit_rows
+        return self._committed is None or now - self._committed_at >= _IDLE_COMMIT_S
+
+    def _commit(self) -> None:
+        faults.passed("capture.committing")
+        self._writer.commit(orjson.dumps(self._position))
+        faults.passed("capture.committed")
+        self._rows += self._unpublished_rows
+        self._transactions += 1
+        self._unpublished_rows = 0
+        self._committed = self._position
+        self._committed_at = self._clocks.monotonic_s()

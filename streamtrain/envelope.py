@@ -1,0 +1,102 @@
+"""Debezium's JSON change envelope, as the trainer reads it, with or without the schema wrapper.
+
+Format: https://debezium.io/documentation/reference/stable/connectors/mysql.html#mysql-change-event-values
+The writing half is ``connectors/envelope.py``; the two packages meet here and in the topic.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import orjson
+
+from streamtrain.errors import RejectedRecord
+
+Fields = dict[str, Any]
+
+
+class Op(Enum):
+    """What happened to the row, in Debezium's letters."""
+
+    CREATE = "c"
+    UPDATE = "u"
+    DELETE = "d"
+    READ = "r"
+    TRUNCATE = "t"
+
+
+_OPS = {op.value: op for op in Op}
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One change of one row: the row before and after it, and when the source committed it."""
+
+    op: Op
+    before: Fields | None
+    after: Fields | None
+    committed_ms: int
+    """Commit time by the source's clock, milliseconds since 1970; 0 if the record does not say."""
+
+
+def topic_name(prefix: str, database: str, table: str) -> str:
+    """The topic of a table: ``PREFIX.DB.TABLE``."""
+    return f"{prefix}.{database}.{table}"
+
+
+def decode(value: bytes) -> Envelope:
+    """Read one record's value. Raises RejectedRecord (``malformed``, ``unknown_op``) on anything else than an envelope."""
+    try:
+        document = orjson.loads(value)
+    except orjson.JSONDecodeError as error:
+        raise RejectedRecord("malformed", f"the value is not JSON: {error}") from None
+    if isinstance(document, dict) and "payload" in document and "schema" in document:
+        document = document["payload"]
+    if not isinstance(document, dict) or "op" not in document:
+        raise RejectedRecord("malformed", "the value is not a change envelope: it has no field 'op'")
+    op = _OPS.get(document["op"]) if isinstance(document["op"], str) else None
+    if op is None:
+        raise RejectedRecord("unknown_op", f"unknown operation {document['op']!r}")
+    before, after = document.get("before"), document.get("after")
+    if not (before is None or isinstance(before, dict)) or not (after is None or isinstance(after, dict)):
+        raise RejectedRecord("malformed", "'before' and 'after' must be objects or null")
+    _check_images(op, before, after)
+    return Envelope(op, before, after, _committed_ms(document))
+
+
+def decode_key(key: bytes | None) -> Fields | None:
+    """The key's columns, or None if the table has no key. Raises RejectedRecord (``malformed``)."""
+    if key is None:
+        return None
+    try:
+        document = orjson.loads(key)
+    except orjson.JSONDecodeError as error:
+        raise RejectedRecord("malformed", f"the key is not JSON: {error}") from None
+    if isinstance(document, dict) and "payload" in document and "schema" in document:
+        document = document["payload"]
+    if document is None or isinstance(document, dict):
+        return document
+    raise RejectedRecord("malformed", "the key is not an object")
+
+
+def canonical_key(key: bytes | None) -> str | None:
+    """One text per row identity, whatever the writer's spacing or column order; None without a key."""
+    fields = decode_key(key)
+    return None if fields is None else orjson.dumps(fields, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def _check_images(op: Op, before: Fields | None, after: Fields | None) -> None:
+    if op in {Op.CREATE, Op.READ, Op.UPDATE} and after is None:
+        raise RejectedRecord("malformed", f"operation {op.value!r} without 'after'")
+    if op is Op.DELETE and after is not None:
+        raise RejectedRecord("malformed", "a delete with 'after'")
+    if op is Op.TRUNCATE and (before is not None or after is not None):
+        raise RejectedRecord("malformed", "a truncate with a row")
+
+
+def _committed_ms(document: Fields) -> int:
+    source = document.get("source")
+    stamp = source.get("ts_ms") if isinstance(source, dict) else None
+    return stamp if isinstance(stamp, int) and not isinstance(stamp, bool) else 0

@@ -1,0 +1,154 @@
+"""Opens the state database, migrates it, and maps its errors. SQLAlchemy and alembic are imported in this room only."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import alembic.command
+import alembic.config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event, exc, text
+
+from streamtrain.errors import AccessDenied, ConfigError, FatalError, StateUnavailable, StreamtrainError
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_PART_BYTES = 8 * 1024 * 1024
+# MySQL: access denied for user, for database, for a command, for a column; a missing privilege.
+_DENIED_CODES = frozenset({1044, 1045, 1142, 1143, 1227})
+_UNKNOWN_DATABASE = 1049
+# What only waiting or another try mends: deadlock, lock wait, too many connections, read-only during a failover, shutdown.
+_TRANSIENT_CODES = frozenset({1040, 1053, 1077, 1152, 1158, 1159, 1160, 1161, 1203, 1205, 1213, 1290, 1317, 1836, 1927})
+
+
+class Database:
+    """A state database by URL: ``sqlite:///path`` or ``mysql://user:password@host:port/database``.
+
+    Not shared between processes; a connection is opened per transaction from a small pool. Every method raises
+    StateUnavailable while the database is away, AccessDenied or FatalError where waiting would not help.
+    """
+
+    def __init__(self, url: str, *, connect_timeout_s: int = 5) -> None:
+        self._engine = _engine(url, connect_timeout_s)
+
+    @property
+    def where(self) -> str:
+        """The URL without its password, for messages."""
+        return self._engine.url.render_as_string(hide_password=True)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """One transaction: committed when the block ends, rolled back when it raises."""
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except exc.SQLAlchemyError as error:
+            raise self._mapped(error) from error
+
+    def migrate(self) -> None:
+        """Bring the tables to this version's form; does nothing if they are."""
+        with self.transaction() as connection:
+            if _revision(connection) == _head():
+                return
+            config = _alembic_config()
+            config.attributes["connection"] = connection
+            alembic.command.upgrade(config, "head")
+
+    def pending_migration(self) -> tuple[str | None, str] | None:
+        """(revision found, revision needed) if the tables are not of this version; None if they are."""
+        with self.transaction() as connection:
+            found = _revision(connection)
+        return None if found == _head() else (found, _head())
+
+    def part_bytes(self) -> int:
+        """How large one part of a blob may be, so that its INSERT stays under MySQL's ``max_allowed_packet``."""
+        if self._engine.dialect.name == "sqlite":
+            return _PART_BYTES
+        with self.transaction() as connection:
+            packet = int(connection.execute(text("SELECT @@max_allowed_packet")).scalar_one())
+        # The driver escapes a binary literal to at most twice its length; the rest of the statement is far under 4 KiB.
+        return max(1024, min(_PART_BYTES, (packet - 4096) // 2))
+
+    def close(self) -> None:
+        """Close the pooled connections."""
+        self._engine.dispose()
+
+    def _mapped(self, error: exc.SQLAlchemyError) -> StreamtrainError:
+        return map_error(error, self.where)
+
+
+def map_error(error: exc.SQLAlchemyError, where: str) -> StreamtrainError:
+    """The error of the tree for one of SQLAlchemy's; statements and parameters are left out, they may hold rows."""
+    if not isinstance(error, exc.DBAPIError):
+        return FatalError(f"state database {where}: {type(error).__name__}: {error}")
+    original = error.orig
+    code = original.args[0] if original is not None and original.args else None
+    said = f"state database {where}: {original}"
+    if code in _DENIED_CODES:
+        return AccessDenied(said, hint="grant ALL on the state database's schema to this user")
+    if code == _UNKNOWN_DATABASE:
+        return ConfigError(said, hint="create it: CREATE DATABASE name CHARACTER SET utf8mb4")
+    transient = code in _TRANSIENT_CODES or bool(re.search("database is locked|unable to open database", str(original)))
+    if error.connection_invalidated or transient or _connection_lost(error, code):
+        return StateUnavailable(said)
+    return FatalError(said)
+
+
+def _connection_lost(error: exc.DBAPIError, code: object) -> bool:
+    lost = isinstance(code, int) and (2000 <= code < 2100 or code == 0)
+    return isinstance(error, exc.OperationalError | exc.InterfaceError) and lost
+
+
+def _engine(url: str, connect_timeout_s: int) -> Engine:
+    if url.startswith("sqlite:"):
+        try:
+            engine = create_engine(url, connect_args={"timeout": 10})
+        except exc.ArgumentError as error:
+            raise ConfigError("state.url is not a database URL", hint="sqlite:///file.db") from error
+        event.listen(engine, "connect", _configure_sqlite)
+        event.listen(engine, "begin", _begin_immediate)
+        return engine
+    if url.startswith("mysql:"):
+        connect_args = {"connect_timeout": connect_timeout_s, "charset": "utf8mb4", "read_timeout": 60}
+        try:
+            return create_engine("mysql+pymysql:" + url.removeprefix("mysql:"), connect_args=connect_args,
+                                 pool_pre_ping=True, pool_size=2, isolation_level="READ COMMITTED")  # fmt: skip
+        except exc.ArgumentError as error:
+            raise ConfigError("state.url is not a database URL", hint="mysql://user:password@host:port/db") from error
+    raise ConfigError("state.url must begin with sqlite: or mysql:", hint="for example sqlite:///streamtrain.db")
+
+
+def _configure_sqlite(connection: object, _record: object) -> None:
+    # autocommit mode: SQLAlchemy's BEGIN below opens the transaction, not the driver's guess at statements.
+    connection.isolation_level = None  # type: ignore[attr-defined]
+    cursor = connection.cursor()  # type: ignore[attr-defined]
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")  # a checkpoint that was reported survives a power cut
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def _begin_immediate(connection: Connection) -> None:
+    # A deferred transaction that reads first and writes later fails at once when another writer came between.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _alembic_config() -> alembic.config.Config:
+    config = alembic.config.Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    return config
+
+
+def _head() -> str:
+    head = ScriptDirectory.from_config(_alembic_config()).get_current_head()
+    if head is None:
+        raise FatalError(f"no migrations in {_MIGRATIONS}")
+    return head
+
+
+def _revision(connection: Connection) -> str | None:
+    context = MigrationContext.configure(connection, opts={"version_table": "streamtrain_migrations"})
+    return context.get_current_revision()

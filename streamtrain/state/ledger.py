@@ -1,0 +1,181 @@
+"""What is written beside the checkpoints: the schedule of slices, dead letters, config changes, components' states."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import orjson
+from sqlalchemy import ColumnElement, Connection, and_, false, func, insert, or_, select, true, update
+
+from streamtrain.state.checkpoints import Writer, fence
+from streamtrain.state.database import Database
+from streamtrain.state.records import DeadLetter, ScheduledSlice
+from streamtrain.state.tables import components, config_changes, dead_letters, metric_points, schedule
+from streamtrain.topic.base import TopicPartition
+
+OPEN, REQUESTED, SCHEDULED, DROPPED = "open", "requested", "scheduled", "dropped"
+
+
+class Ledger:
+    """Decisions and facts of runs that are not model state. Not thread-safe."""
+
+    def __init__(self, database: Database, clock_ms: Callable[[], int]) -> None:
+        self._database = database
+        self._clock_ms = clock_ms
+
+    def schedule(self, writer: Writer, slices: Sequence[ScheduledSlice]) -> None:
+        """Record which ranges the coming slice numbers are, before any of them is trained. Raises FencedOut."""
+        with self._database.transaction() as connection:
+            fence(connection, writer)
+            _insert_schedule(connection, writer.run, slices)
+
+    def scheduled(self, run: str, after: int, until: int | None = None) -> list[ScheduledSlice]:
+        """The recorded slices with a number above ``after`` (and at most ``until``), ascending."""
+        query = select(schedule).where(schedule.c.run == run, schedule.c.number > after).order_by(schedule.c.number)
+        if until is not None:
+            query = query.where(schedule.c.number <= until)
+        with self._database.transaction() as connection:
+            rows = connection.execute(query).all()
+        return [
+            ScheduledSlice(
+                row.number, TopicPartition(row.topic, row.partition), row.start_offset, row.end_offset, row.retry
+            )
+            for row in rows
+        ]
+
+    def schedule_retries(
+        self, writer: Writer, after: int, learned: Mapping[TopicPartition, int]
+    ) -> list[ScheduledSlice]:
+        """Give the dead letters whose retry was requested the slice numbers from ``after + 1`` on.
+
+        Only those below the offsets in ``learned``: a record that its own slice has yet to reach is learned there.
+        Raises FencedOut.
+        """
+        wanted = and_(dead_letters.c.run == writer.run, dead_letters.c.state == REQUESTED)
+        order = (dead_letters.c.topic, dead_letters.c.partition, dead_letters.c.offset)
+        with self._database.transaction() as connection:
+            rows = connection.execute(select(dead_letters).where(wanted).order_by(*order)).all()
+            places = [(TopicPartition(row.topic, row.partition), row.offset) for row in rows]
+            due = [(source, offset) for source, offset in places if offset < learned.get(source, 0)]
+            if not due:
+                return []
+            fence(connection, writer)
+            slices = [
+                ScheduledSlice(after + index, source, offset, offset + 1, retry=True)
+                for index, (source, offset) in enumerate(due, start=1)
+            ]
+            _insert_schedule(connection, writer.run, slices)
+            connection.execute(update(dead_letters).where(wanted, _places(due)).values(state=SCHEDULED))
+        return slices
+
+    def letters(self, run: str) -> list[DeadLetter]:
+        """The run's dead letters by topic, partition and offset, without the dropped ones."""
+        here = and_(dead_letters.c.run == run, dead_letters.c.state != DROPPED)
+        order = (dead_letters.c.topic, dead_letters.c.partition, dead_letters.c.offset)
+        with self._database.transaction() as connection:
+            rows = connection.execute(select(dead_letters).where(here).order_by(*order)).all()
+        return [
+            DeadLetter(
+                TopicPartition(row.topic, row.partition),
+                row.offset,
+                row.reason,
+                row.message,
+                row.row_key,
+                row.slice,
+                row.state,
+                row.created_ms,
+            )
+            for row in rows
+        ]
+
+    def count_letters(self, run: str) -> dict[str, int]:
+        """Dead letters by reason."""
+        query = (
+            select(dead_letters.c.reason, func.count())
+            .where(dead_letters.c.run == run, dead_letters.c.state != DROPPED)
+            .group_by(dead_letters.c.reason)
+        )
+        with self._database.transaction() as connection:
+            rows = connection.execute(query.order_by(dead_letters.c.reason)).all()
+        return dict(rows)
+
+    def request_retry(self, run: str, chosen: Iterable[tuple[TopicPartition, int]] | None) -> int:
+        """Ask for the open letters at these places (all of them if None) to be learned again; how many there were."""
+        query = update(dead_letters).where(dead_letters.c.run == run, dead_letters.c.state == OPEN, _places(chosen))
+        with self._database.transaction() as connection:
+            return connection.execute(query.values(state=REQUESTED)).rowcount
+
+    def drop_letters(self, run: str, chosen: Iterable[tuple[TopicPartition, int]] | None) -> int:
+        """Drop the open letters at these places (all of them if None); how many there were.
+
+        The row stays as a mark: a restart reads the record again, and must not bring the letter back.
+        """
+        query = update(dead_letters).where(dead_letters.c.run == run, dead_letters.c.state == OPEN, _places(chosen))
+        with self._database.transaction() as connection:
+            return connection.execute(query.values(state=DROPPED, message="", row_key=None)).rowcount
+
+    def record_config_change(self, writer: Writer, checkpoint_id: int, differences: Sequence[str]) -> None:
+        """Write down that the run goes on from this checkpoint with other settings."""
+        with self._database.transaction() as connection:
+            fence(connection, writer)
+            values = {"run": writer.run, "checkpoint_id": checkpoint_id, "created_ms": self._clock_ms()}
+            connection.execute(
+                insert(config_changes).values(differences=orjson.dumps(list(differences)).decode(), **values)
+            )
+
+    def config_changes(self, run: str) -> list[tuple[int, list[str]]]:
+        """(checkpoint id, differences) of each accepted change, oldest first."""
+        query = select(config_changes).where(config_changes.c.run == run).order_by(config_changes.c.id)
+        with self._database.transaction() as connection:
+            return [(row.checkpoint_id, orjson.loads(row.differences)) for row in connection.execute(query)]
+
+    def report(self, run: str, component: str, state: str, detail: Mapping[str, Any]) -> None:
+        """Say how a component (``connector``, ``trainer``) stands, for ``status``."""
+        values = {"state": state, "detail": orjson.dumps(detail).decode(), "updated_ms": self._clock_ms()}
+        here = and_(components.c.run == run, components.c.component == component)
+        with self._database.transaction() as connection:
+            if connection.execute(update(components).where(here).values(**values)).rowcount == 0:
+                connection.execute(insert(components).values(run=run, component=component, **values))
+
+    def components(self, run: str) -> dict[str, dict[str, Any]]:
+        """Each component's last report: ``state``, ``updated_ms`` and its details."""
+        query = select(components).where(components.c.run == run).order_by(components.c.component)
+        with self._database.transaction() as connection:
+            rows = connection.execute(query).all()
+        return {
+            row.component: {"state": row.state, "updated_ms": row.updated_ms, **orjson.loads(row.detail)}
+            for row in rows
+        }
+
+    def metric_history(self, run: str) -> list[tuple[int, str, float]]:
+        """(events, name, value) of every checkpoint so far, by events."""
+        query = select(metric_points.c.events, metric_points.c.name, metric_points.c.value).where(
+            metric_points.c.run == run
+        )
+        with self._database.transaction() as connection:
+            rows = connection.execute(query.order_by(metric_points.c.events, metric_points.c.name)).all()
+        return [(row.events, row.name, row.value) for row in rows]
+
+
+def _insert_schedule(connection: Connection, run: str, slices: Sequence[ScheduledSlice]) -> None:
+    rows = [
+        {"run": run, "number": one.number, "topic": one.source.topic, "partition": one.source.partition,
+         "start_offset": one.start, "end_offset": one.end, "retry": one.retry}
+        for one in slices
+    ]  # fmt: skip
+    connection.execute(insert(schedule), rows)
+
+
+def _places(chosen: Iterable[tuple[TopicPartition, int]] | None) -> ColumnElement[bool]:
+    if chosen is None:
+        return true()
+    places = [
+        and_(
+            dead_letters.c.topic == source.topic,
+            dead_letters.c.partition == source.partition,
+            dead_letters.c.offset == offset,
+        )
+        for source, offset in chosen
+    ]
+    return or_(*places) if places else false()

@@ -1,0 +1,153 @@
+"""The first tables: runs, checkpoints and their parts, dead letters, deletions, schedule, metrics, components."""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import mysql
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+NAME = sa.String(length=190).with_variant(
+    mysql.VARCHAR(190, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb"
+)
+KEY = sa.String(length=512).with_variant(
+    mysql.VARCHAR(512, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb"
+)
+LONG_TEXT = sa.Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
+LONG_BLOB = sa.LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
+ID = sa.BigInteger().with_variant(sa.INTEGER(), "sqlite")
+
+
+def upgrade() -> None:
+    """Create the tables of the first version."""
+    op.create_table(
+        "streamtrain_components",
+        sa.Column("run", NAME, nullable=False),
+        sa.Column("component", sa.String(length=32), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("detail", LONG_TEXT, nullable=False),
+        sa.Column("updated_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("run", "component"),
+    )
+    op.create_table(
+        "streamtrain_runs",
+        sa.Column("name", NAME, nullable=False),
+        sa.Column("epoch", sa.BigInteger(), nullable=False),
+        sa.Column("created_ms", sa.BigInteger(), nullable=False),
+        sa.Column("parent", NAME, nullable=True),
+        sa.Column("config", LONG_TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
+        "streamtrain_checkpoints",
+        sa.Column("id", ID, autoincrement=True, nullable=False),
+        sa.Column("run", NAME, nullable=False),
+        sa.Column("epoch", sa.BigInteger(), nullable=False),
+        sa.Column("format", sa.Integer(), nullable=False),
+        sa.Column("slice", sa.BigInteger(), nullable=False),
+        sa.Column("events", sa.BigInteger(), nullable=False),
+        sa.Column("created_ms", sa.BigInteger(), nullable=False),
+        sa.Column("weights_sha256", sa.String(length=64), nullable=False),
+        sa.Column("state_sha256", sa.String(length=64), nullable=False),
+        sa.Column("offsets", LONG_TEXT, nullable=False),
+        sa.Column("resume_offsets", LONG_TEXT, nullable=False),
+        sa.Column("metrics", LONG_TEXT, nullable=False),
+        sa.Column("settings", LONG_TEXT, nullable=False),
+        sa.Column("versions", LONG_TEXT, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["run"],
+            ["streamtrain_runs.name"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("streamtrain_checkpoints_by_run", "streamtrain_checkpoints", ["run", "id"], unique=False)
+    op.create_table(
+        "streamtrain_config_changes",
+        sa.Column("id", ID, autoincrement=True, nullable=False),
+        sa.Column("run", NAME, nullable=False),
+        sa.Column("checkpoint_id", ID, nullable=False),
+        sa.Column("created_ms", sa.BigInteger(), nullable=False),
+        sa.Column("differences", LONG_TEXT, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["run"],
+            ["streamtrain_runs.name"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "streamtrain_dead_letters",
+        sa.Column("run", NAME, nullable=False),
+        sa.Column("topic", NAME, nullable=False),
+        sa.Column("partition", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("offset", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("reason", sa.String(length=64), nullable=False),
+        sa.Column("message", LONG_TEXT, nullable=False),
+        sa.Column("row_key", KEY, nullable=True),
+        sa.Column("slice", sa.BigInteger(), nullable=False),
+        sa.Column("created_ms", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["run"],
+            ["streamtrain_runs.name"],
+        ),
+        sa.PrimaryKeyConstraint("run", "topic", "partition", "offset"),
+    )
+    op.create_index("streamtrain_dead_letters_by_key", "streamtrain_dead_letters", ["run", "row_key"], unique=False)
+    op.create_table(
+        "streamtrain_deletions",
+        sa.Column("run", NAME, nullable=False),
+        sa.Column("topic", NAME, nullable=False),
+        sa.Column("partition", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("offset", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("row_key", KEY, nullable=True),
+        sa.Column("slice", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["run"],
+            ["streamtrain_runs.name"],
+        ),
+        sa.PrimaryKeyConstraint("run", "topic", "partition", "offset"),
+    )
+    op.create_table(
+        "streamtrain_metrics",
+        sa.Column("run", NAME, nullable=False),
+        sa.Column("events", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("value", sa.Float(precision=53), nullable=False),
+        sa.Column("created_ms", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["run"],
+            ["streamtrain_runs.name"],
+        ),
+        sa.PrimaryKeyConstraint("run", "events", "name"),
+    )
+    op.create_table(
+        "streamtrain_schedule",
+        sa.Column("run", NAME, nullable=False),
+        sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("topic", NAME, nullable=False),
+        sa.Column("partition", sa.Integer(), nullable=False),
+        sa.Column("start_offset", sa.BigInteger(), nullable=False),
+        sa.Column("end_offset", sa.BigInteger(), nullable=False),
+        sa.Column("retry", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["run"],
+            ["streamtrain_runs.name"],
+        ),
+        sa.PrimaryKeyConstraint("run", "number"),
+    )
+    op.create_table(
+        "streamtrain_checkpoint_parts",
+        sa.Column("checkpoint_id", ID, nullable=False),
+        sa.Column("blob_name", NAME, nullable=False),
+        sa.Column("part", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("data", LONG_BLOB, nullable=False),
+        sa.ForeignKeyConstraint(["checkpoint_id"], ["streamtrain_checkpoints.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("checkpoint_id", "blob_name", "part"),
+    )
+
+
+def downgrade() -> None:
+    """Refuse: going back before the first version would be deleting every run."""
+    raise NotImplementedError("drop the streamtrain_ tables by hand if that is what is wanted")

@@ -1,0 +1,1 @@
+"""Topics: ordered, durable logs of records between capture and training."""

@@ -1,0 +1,1 @@
+"""Training: the pipeline that live training and replay share, the loop around it, and replay."""
