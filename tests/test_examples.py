@@ -19,7 +19,9 @@ def envelope(op: str, before: Any, after: Any) -> bytes:
 
 def read(*values: bytes | None) -> Examples:
     keys = [b'{"id":1}'] * len(values)
-    return examples.read(Records(PARTITION, range(len(values)), keys, values, [0] * len(values), len(values)), "clicked")
+    return examples.read(
+        Records(PARTITION, range(len(values)), keys, values, [0] * len(values), len(values)), "clicked"
+    )
 
 
 def taught(found: Examples) -> list[tuple[dict[str, Any], Any, float, bool]]:
@@ -28,7 +30,10 @@ def taught(found: Examples) -> list[tuple[dict[str, Any], Any, float, bool]]:
 
 def test_inserts_and_snapshot_reads_with_a_label_are_learned_and_scored() -> None:
     row = {"id": 1, "price": 3, "clicked": 1}
-    assert taught(read(envelope("c", None, row), envelope("r", None, row))) == [(row, 1, 1.0, True), (row, 1, 1.0, True)]
+    assert taught(read(envelope("c", None, row), envelope("r", None, row))) == [
+        (row, 1, 1.0, True),
+        (row, 1, 1.0, True),
+    ]
 
 
 def test_a_row_whose_label_is_null_waits() -> None:

@@ -57,6 +57,12 @@ class CheckpointStore:
             epoch = connection.execute(select(runs.c.epoch).where(runs.c.name == run)).scalar_one()
         return Writer(run, epoch)
 
+    def run_config(self, run: str) -> dict[str, Any] | None:
+        """The configuration that the run was last opened with, without secrets; None if there is no such run."""
+        with self._database.transaction() as connection:
+            stored = connection.execute(select(runs.c.config).where(runs.c.name == run)).scalar_one_or_none()
+        return None if stored is None else orjson.loads(stored)
+
     def save(self, writer: Writer, draft: CheckpointDraft, keep: int) -> Checkpoint:
         """Store ``draft`` as the run's newest checkpoint, in one transaction, and prune all but the newest ``keep``.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,31 @@ def versions() -> dict[str, str]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a checkpoint is."""
+
+    number: int
+    """Complete slices that its base has learned."""
+    began: Mapping[TopicPartition, int]
+    """Where the run began."""
+    offsets: Mapping[TopicPartition, int]
+    resume_offsets: Mapping[TopicPartition, int]
+
+
+def read_progress(blobs: Mapping[str, bytes]) -> Progress:
+    """How far the checkpoint of these blobs is. Raises NoUsableCheckpoint."""
+    if _PROGRESS not in blobs:
+        raise NoUsableCheckpoint("the checkpoint does not say how far it is")
+    document = orjson.loads(blobs[_PROGRESS])
+    return Progress(
+        document["number"],
+        offsets_from_json(document["began"]),
+        offsets_from_json(document["offsets"]),
+        offsets_from_json(document["resume_offsets"]),
+    )
+
+
 class Pipeline:
     """Base, tip, and what has come up since the last checkpoint. Not thread-safe."""
 
@@ -54,6 +80,7 @@ class Pipeline:
         self._base = Learner(spec)
         self._tip: Learner | None = None
         self._tip_slices: Sequence[Slice] = ()
+        self._began: dict[TopicPartition, int] = {}
         self._offsets: dict[TopicPartition, int] = {}
         self._number = 0
         self._found = _Found()
@@ -92,20 +119,21 @@ class Pipeline:
 
     def begin(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Start at these offsets with a learner that has seen nothing."""
+        self._began = dict(offsets)
         self._offsets = dict(offsets)
 
     def restore(self, blobs: Mapping[str, bytes]) -> None:
         """Go on from a checkpoint's blobs: its base; the tip is made again from the records."""
-        if _PROGRESS not in blobs:
-            raise NoUsableCheckpoint("the checkpoint does not say how far it is")
-        progress = orjson.loads(blobs[_PROGRESS])
-        self._offsets = offsets_from_json(progress["resume_offsets"])
-        self._number = progress["number"]
+        progress = read_progress(blobs)
+        self._began = dict(progress.began)
+        self._offsets = dict(progress.resume_offsets)
+        self._number = progress.number
         self._base.load({name.removeprefix(_BASE): data for name, data in blobs.items() if name.startswith(_BASE)})
         self._tip = None
 
     def join(self, source: TopicPartition, offset: int) -> None:
-        """Take in a partition that is new to the topic."""
+        """Take in a partition that is new to the run."""
+        self._began[source] = offset
         self._offsets[source] = offset
 
     def learn(self, one: Slice, retry: ScheduledSlice | None = None) -> StepReport:
@@ -144,6 +172,7 @@ class Pipeline:
             blobs |= {_TIP + name: data for name, data in self._tip.state().items()}
         progress = {
             "number": self._number,
+            "began": offsets_as_json(self._began),
             "offsets": offsets_as_json(self.offsets),
             "resume_offsets": offsets_as_json(self._offsets),
         }

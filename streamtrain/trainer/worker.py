@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from streamtrain import faults
 from streamtrain.errors import FatalError, PositionLost
@@ -17,6 +18,7 @@ from streamtrain.trainer.pipeline import Pipeline
 from streamtrain.trainer.recorder import Recorder
 
 _POLL_RECORDS = 4096
+_IDLE_POLL_S = 0.2
 _REPORT_EVERY_S = 1.0
 
 
@@ -125,9 +127,9 @@ class Worker:
 
     def _patience_s(self) -> float:
         if not self._waiting:
-            return self._settings.max_wait_s
+            return _IDLE_POLL_S
         waited = self._clocks.monotonic_s() - self._waiting_since_s
-        return max(0.0, self._settings.max_wait_s - waited)
+        return min(_IDLE_POLL_S, max(0.0, self._settings.max_wait_s - waited))
 
     def _learn_complete(self) -> None:
         """Learn every slice whose range has been read, in the recorded order where there is one."""
@@ -208,7 +210,12 @@ class Worker:
         self._reported_s = now
         progress = self.progress()
         observe(progress)
-        detail = {
+        self._parts.recorder.report("running", self.detail(progress))
+
+    def detail(self, progress: TrainingProgress | None = None) -> dict[str, Any]:
+        """The progress as ``status`` shows it."""
+        progress = progress or self.progress()
+        return {
             "events": progress.events,
             "slices": progress.slices,
             "lag_records": progress.lag_records,
@@ -216,7 +223,6 @@ class Worker:
             "offsets": offsets_as_json(self._pipeline.offsets),
             "metrics": dict(progress.metrics),
         }
-        self._parts.recorder.report("running", detail)
 
     def progress(self) -> TrainingProgress:
         """How things stand now."""

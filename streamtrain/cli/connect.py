@@ -1,0 +1,75 @@
+"""``streamtrain connect``: source -> topics."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+
+from connectors.relay import CaptureProgress, Relay
+from streamtrain import log
+from streamtrain.cli import build
+from streamtrain.cli.display import Display
+from streamtrain.cli.options import ConfigFile
+from streamtrain.cli.reporting import ComponentReport
+from streamtrain.cli.stopping import Stop
+from streamtrain.config.models import Config
+from streamtrain.errors import RetryableError
+from streamtrain.retrying import Outage, keep_running
+
+_log = log.get("connector")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(connect)
+
+
+def connect(
+    config: ConfigFile,
+    until_caught_up: Annotated[
+        bool, typer.Option("--until-caught-up", help="End once all that is committed now has been published.")
+    ] = False,
+) -> None:
+    """Publish the committed changes of the source to its topics, exactly once.
+
+    Begins with a snapshot of the tables, then follows the log; goes on where the last committed transaction left off. Ctrl-C
+    and SIGTERM end it cleanly; any other end loses nothing either.
+    """
+    capture(build.load(config), Stop().install(), until_caught_up=until_caught_up)
+
+
+def capture(config: Config, stop: Stop, *, until_caught_up: bool) -> None:
+    """Relay until asked to stop, through outages."""
+    build.source(config)  # a wrong kind is told before anything is waited for
+    with ComponentReport(config, "connector") as report, Display("capture") as display:
+
+        def observe(progress: CaptureProgress) -> None:
+            values = {"rows": progress.rows, "transactions": progress.transactions, "lag_ms": progress.lag_ms,
+                      "snapshot": progress.snapshot}  # fmt: skip
+            display.show(values)
+            report.running(values)
+
+        def attempt(outage: Outage) -> None:
+            source, writer = build.source(config), build.writer(config)
+            try:
+                relay = Relay(source, writer, build.relay_settings(config), build.relay_clocks())
+                relay.open()
+                _log.info("connected", topics=config.topic.prefix)
+
+                def working(progress: CaptureProgress) -> None:
+                    outage.healthy()
+                    observe(progress)
+
+                relay.run(stop, working, until_caught_up=until_caught_up)
+            finally:
+                source.close()
+                writer.close()
+
+        def retrying(error: RetryableError, wait_s: float) -> None:
+            _log.warning("retrying", why=error.message, in_s=round(wait_s, 1))
+            report.retrying(error, wait_s)
+
+        keep_running(attempt, build.backoff(config), on_retry=retrying, wait=stop.wait, clock=time.monotonic)
+        report.stopped()

@@ -1,0 +1,65 @@
+"""Tells the state database how a component stands, for ``status``; never in the way of its work."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from streamtrain import log
+from streamtrain.cli.build import StateParts, wall_ms
+from streamtrain.config.models import Config
+from streamtrain.errors import RetryableError, StreamtrainError
+from streamtrain.state.database import Database
+
+_log = log.get("status")
+_EVERY_S = 1.0
+
+
+class ComponentReport:
+    """Reports of one component, at most one a second. A state database that is away costs the report, nothing else."""
+
+    def __init__(self, config: Config, component: str) -> None:
+        self._run = config.name
+        self._component = component
+        self._database = Database(config.state.url.reveal(), connect_timeout_s=2)
+        self._state: StateParts | None = None
+        self._reported_s = 0.0
+        self._last: dict[str, Any] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, StreamtrainError):
+            self._write("failed", {**self._last, "error": error.message, "hint": error.hint})
+        self._database.close()
+
+    def running(self, detail: Mapping[str, Any]) -> None:
+        """Work is being done."""
+        self._last = dict(detail)
+        now = time.monotonic()
+        if now - self._reported_s >= _EVERY_S:
+            self._reported_s = now
+            self._write("running", self._last)
+
+    def retrying(self, error: RetryableError, wait_s: float) -> None:
+        """Something outside is away."""
+        again = {"error": error.message, "retry_at_ms": wall_ms() + round(wait_s * 1000)}
+        self._write("retrying", {**self._last, **again})
+
+    def stopped(self) -> None:
+        """The component has ended cleanly."""
+        self._write("stopped", self._last)
+
+    def _write(self, state: str, detail: Mapping[str, Any]) -> None:
+        try:
+            if self._state is None:
+                self._database.migrate()
+                self._state = StateParts(self._database)
+            self._state.ledger.report(self._run, self._component, state, detail)
+        except StreamtrainError as error:
+            _log.warning("status not reported", why=error.message)

@@ -1,0 +1,122 @@
+"""One opening of a run: restore, check the settings, work, and close everything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from streamtrain import log
+from streamtrain.cli import build
+from streamtrain.cli.build import StateParts
+from streamtrain.cli.stopping import Stop
+from streamtrain.config.fingerprint import difference, stored_form
+from streamtrain.config.models import Config
+from streamtrain.errors import ConfigChanged, FatalError
+from streamtrain.state.checkpoints import Writer
+from streamtrain.state.records import Checkpoint
+from streamtrain.topic.base import TopicPartition, TopicReader
+from streamtrain.trainer.limits import Limit
+from streamtrain.trainer.lookup import RecordLookup
+from streamtrain.trainer.pipeline import Pipeline
+from streamtrain.trainer.recorder import RunRecorder
+from streamtrain.trainer.worker import TrainingProgress, Worker, WorkerParts
+
+_log = log.get("trainer")
+_TOPIC_POLL_S = 0.5
+
+
+class TrainingSession:
+    """What one ``train`` command is to reach. ``run`` may be called again after an outage: the goal stays where it was."""
+
+    def __init__(self, config: Config, *, max_events: int | None, until_caught_up: bool, accept_config: bool) -> None:
+        self._config = config
+        self._max_events = max_events
+        self._until_caught_up = until_caught_up
+        self._accept_config = accept_config
+        self._ends: dict[TopicPartition, int] | None = None
+        self._last_event: int | None = None
+
+    def run(self, stop: Stop, observe: Callable[[TrainingProgress], None]) -> None:
+        """Open everything at the newest whole checkpoint and train until the goal or a stop."""
+        with build.state(self._config) as state:
+            reader, lookup = build.reader(self._config), RecordLookup(lambda: build.reader(self._config))
+            try:
+                if not self._wait_for_topic(reader, stop):
+                    return
+                self._train(state, reader, lookup, stop, observe)
+            finally:
+                reader.close()
+                lookup.close()
+
+    def _train(
+        self,
+        state: StateParts,
+        reader: TopicReader,
+        lookup: RecordLookup,
+        stop: Stop,
+        observe: Callable[[TrainingProgress], None],
+    ) -> None:
+        config = build.resolved(self._config, state.checkpoints.run_config(self._config.name))
+        spec, settings = build.learner_spec(config)
+        found = state.checkpoints.newest(config.name)
+        changes = difference(found[0].settings, settings) if found else []
+        self._refuse_changes(changes)
+        writer = state.checkpoints.open_run(config.name, stored_form(config))
+        pipeline = Pipeline(spec, settings)
+        if found:
+            pipeline.restore(found[1])
+            self._record_changes(state, writer, found[0], changes)
+        recorder = RunRecorder(state.checkpoints, state.ledger, writer, config.train.checkpoint.keep)
+        worker = Worker(
+            WorkerParts(reader, lookup, recorder), pipeline, build.worker_settings(config), build.worker_clocks()
+        )
+        planned = state.ledger.scheduled(config.name, after=pipeline.number)
+        worker.open(found[0].offsets if found else None, planned)
+        started = found[0] if found else None
+        _log.info("training", topic=config.topic_name, checkpoint=started.id if started else None,
+                  events=started.events if started else 0)  # fmt: skip
+        limit = self._limit(reader, pipeline, started)
+        worker.run(stop, limit, observe)
+        recorder.report("stopped", worker.detail())
+
+    def _wait_for_topic(self, reader: TopicReader, stop: Stop) -> bool:
+        """Wait until the topic is there; False if a stop was asked for first."""
+        topic = self._config.topic_name
+        told = False
+        while not reader.partitions(topic):
+            if self._until_caught_up:
+                raise FatalError(f"topic {topic} does not exist", hint="fill it first: streamtrain connect CONFIG")
+            if not told:
+                _log.info("waiting for the topic", topic=topic)
+                told = True
+            if stop.wait(_TOPIC_POLL_S):
+                return False
+        return True
+
+    def _refuse_changes(self, changes: list[str]) -> None:
+        if changes and not self._accept_config:
+            raise ConfigChanged(
+                f"run {self._config.name!r} was trained with other settings: {'; '.join(changes)}",
+                hint="set them back, train under another `name`, or go on with --accept-config, which records the change",
+            )
+
+    def _record_changes(self, state: StateParts, writer: Writer, checkpoint: Checkpoint, changes: list[str]) -> None:
+        if changes:
+            state.ledger.record_config_change(writer, checkpoint.id, changes)
+            _log.warning("settings changed", checkpoint=checkpoint.id, changes=changes)
+
+    def _limit(self, reader: TopicReader, pipeline: Pipeline, started: Checkpoint | None) -> Limit:
+        if self._until_caught_up and self._ends is None:
+            self._ends = {source: reader.watermarks(source).high for source in pipeline.base_offsets}
+        left = None
+        if self._max_events is not None:
+            if self._last_event is None:
+                self._last_event = (started.events if started else 0) + self._max_events
+            left = self._last_event - pipeline.learner.events
+        return Limit(self._ends, left)
+
+
+def settings_of(config: Config, state: StateParts) -> tuple[Config, Mapping[str, Any]]:
+    """The resolved configuration of a run, and what of it decides the weights."""
+    resolved = build.resolved(config, state.checkpoints.run_config(config.name))
+    return resolved, build.learner_spec(resolved)[1]

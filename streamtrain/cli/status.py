@@ -1,0 +1,110 @@
+"""``streamtrain status``: lag, freshness, last checkpoint, metrics, rejected records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from streamtrain.cli import build
+from streamtrain.cli.options import AsJson, ConfigFile, print_json
+from streamtrain.config.models import Config
+from streamtrain.errors import StreamtrainError
+from streamtrain.state.records import Checkpoint, iso_time
+from streamtrain.topic.base import TopicPartition
+
+# A component that has said nothing for this long is not running, whatever it said last: it reports each second.
+_SILENT_MS = 30_000
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(status)
+
+
+def status(config: ConfigFile, as_json: AsJson = False) -> None:
+    """Show how the run stands: components, lag, freshness, last checkpoint, metrics, rejected records.
+
+    Exit code 1 if a component has failed.
+    """
+    document = read_status(build.load(config))
+    if as_json:
+        print_json(document)
+    else:
+        _print(document)
+    if any(part["state"] == "failed" for part in document["components"].values()):
+        raise typer.Exit(1)
+
+
+def read_status(config: Config) -> dict[str, Any]:
+    """The status as one JSON document."""
+    with build.state(config) as state:
+        found = state.checkpoints.list(config.name)
+        components = state.ledger.components(config.name)
+        rejected = state.ledger.count_letters(config.name)
+    now = build.wall_ms()
+    last = found[-1] if found else None
+    trainer = components.get("trainer", {})
+    return {
+        "run": config.name,
+        "components": {name: _component(part, now) for name, part in components.items()},
+        "events": trainer.get("events", last.events if last else 0),
+        "lag": _lag(config, last, trainer),
+        "freshness_ms": trainer.get("freshness_ms"),
+        "last_checkpoint": None
+        if last is None
+        else {**last.as_json(), "age_s": round((now - last.created_ms) / 1000, 1)},
+        "metrics": trainer.get("metrics") or (dict(last.metrics) if last else {}),
+        "rejected": {"total": sum(rejected.values()), "by_reason": rejected},
+    }
+
+
+def _component(part: Mapping[str, Any], now: int) -> dict[str, Any]:
+    shown = {name: value for name, value in part.items() if name not in {"metrics", "offsets"}}
+    silent = now - part["updated_ms"] > _SILENT_MS
+    if silent and part["state"] in {"running", "retrying"}:
+        shown["state"] = "silent"
+    shown["updated_at"] = iso_time(shown.pop("updated_ms"))
+    return shown
+
+
+def _lag(config: Config, last: Checkpoint | None, trainer: Mapping[str, Any]) -> dict[str, Any]:
+    """Records between what has been learned and the end of the topic, asked now; with the error if it cannot be asked."""
+    learned = dict(last.offsets) if last else {}
+    reported = trainer.get("offsets", {})
+    try:
+        reader = build.reader(config)
+        try:
+            lag = 0
+            for partition in reader.partitions(config.topic_name):
+                source = TopicPartition(config.topic_name, partition)
+                told = reported.get(source.topic, {}).get(str(partition), 0)
+                marks = reader.watermarks(source)
+                lag += max(0, marks.high - max(learned.get(source, marks.low), told))
+        finally:
+            reader.close()
+    except StreamtrainError as error:
+        return {"records": None, "error": error.message}
+    return {"records": lag}
+
+
+def _print(document: Mapping[str, Any]) -> None:
+    table = Table(box=None, show_header=False)
+    table.add_row("run", document["run"])
+    for name, part in document["components"].items():
+        details = "  ".join(f"{key} {value}" for key, value in part.items() if key != "state" and value is not None)
+        table.add_row(name, f"{part['state']}  {details}")
+    lag = document["lag"]
+    table.add_row("lag", f"{lag['records']:,} records" if lag["records"] is not None else f"unknown: {lag['error']}")
+    table.add_row("events", f"{document['events']:,}")
+    last = document["last_checkpoint"]
+    if last:
+        table.add_row("last checkpoint", f"{last['id']}, {last['age_s']} s ago, state {last['state_sha256'][:16]}")
+    for name, value in document["metrics"].items():
+        table.add_row(name, f"{value:.6g}")
+    reasons = ", ".join(f"{reason} {count}" for reason, count in document["rejected"]["by_reason"].items())
+    table.add_row("rejected", f"{document['rejected']['total']}" + (f" ({reasons})" if reasons else ""))
+    Console().print(table)
