@@ -131,9 +131,12 @@ class Relay:
         return self._committed is None or now - self._committed_at >= _IDLE_COMMIT_S
 
     def _commit(self) -> None:
+        if self._position is None:
+            return
         faults.passed("capture.committing")
         self._writer.commit(orjson.dumps(self._position))
         faults.passed("capture.committed")
+        self._source.confirm(self._position)
         self._rows += self._unpublished_rows
         self._transactions += 1
         self._unpublished_rows = 0

@@ -85,6 +85,9 @@ class Source(Protocol):
         Raises SourceUnavailable if the connection broke, UnsupportedChange on anything that is not understood.
         """
 
+    def confirm(self, position: Position) -> None:
+        """Take note that everything up to ``position`` has been published durably: what only serves to get there may go."""
+
     def end(self) -> Position:
         """The end of the log as it stands now."""
 

@@ -13,7 +13,7 @@ import torch
 
 from streamtrain import examples as example_rules
 from streamtrain import tensors
-from streamtrain.errors import FatalError, NoUsableCheckpoint, RejectedRecord
+from streamtrain.errors import NoUsableCheckpoint, RejectedRecord
 from streamtrain.examples import Examples
 from streamtrain.features.encoder import Columns, Encoder
 from streamtrain.features.labels import LabelSpec
@@ -69,7 +69,7 @@ class Learner:
         )
         self._random = torch.Generator().manual_seed(spec.seed).get_state()
         self._model = registry.build(spec.model, spec.model_options, shape)
-        self._metrics = Prequential(spec.label.task, spec.metrics_window)
+        self._metrics = Prequential(spec.label.task, spec.metrics_window, spec.label.outputs)
         self._counts: dict[str, int] = {}
 
     @property
@@ -114,11 +114,11 @@ class Learner:
     def _columns(self, found: Examples) -> tuple[Columns, tensors.Array, tensors.Array]:
         """The examples that can be learned, as columns; the others' slots are moved to ``found.rejected``."""
         columns = self._encoder.read(found.rows)
-        labels, rejected_labels = self._spec.label.read(found.labels)
-        for index, error in {**rejected_labels, **columns.rejected}.items():
+        labels = self._spec.label.read(found.labels)
+        for index, error in {**labels.rejected, **columns.rejected}.items():
             found.rejected.setdefault(found.slots[index], error)
         kept = np.asarray([index for index, slot in enumerate(found.slots) if slot not in found.rejected], np.int64)
-        return columns.select(kept), kept, labels[kept]
+        return columns.select(kept), kept, labels.values[kept]
 
     def _step(self, columns: Columns, labels: tensors.Array, weights: tensors.Array, scored: tensors.Array) -> None:
         # A row that is learned again was counted in the feature statistics when it was learned first.
@@ -127,11 +127,6 @@ class Learner:
             self._encoder.learn(columns if first_time.size == len(scored) else columns.select(first_time))
         features = self._encoder.transform(columns)
         predictions = self._model.predict(features)
-        if not np.isfinite(predictions).all():
-            raise FatalError(
-                f"the model has diverged: a prediction is not finite after {self.events} events",
-                hint="lower the learning rate, or replay from an earlier checkpoint with --set",
-            )
         self._metrics.update(predictions[first_time], labels[first_time])
         torch.set_rng_state(self._random)
         self._model.learn(features, labels, weights)

@@ -7,8 +7,8 @@ import traceback
 from collections.abc import Sequence
 from typing import Annotated
 
-import click
 import typer
+import typer.exceptions
 
 from streamtrain import __version__, log
 from streamtrain.cli import checkpoints, connect, deadletters, demo, doctor, init, predict, replay, status, train, up
@@ -54,10 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = _common_first(list(sys.argv[1:] if arguments is None else arguments))
     try:
         code = app(args=given, standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
+    except typer.exceptions.TyperException as error:
+        typer.echo(f"streamtrain: {error.format_message()} -- see streamtrain --help", err=True)
         sys.exit(2)
-    except (click.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(0)  # the reader of our output has seen enough
@@ -66,6 +66,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             traceback.print_exc()
         typer.echo(f"streamtrain: {error.message}" + (f" -- {error.hint}" if error.hint else ""), err=True)
         sys.exit(error.exit_code)
+    except Exception as error:  # noqa: BLE001 - a defect of ours: told in one line too, with the way to learn more
+        if "--debug" in given:
+            traceback.print_exc()
+        typer.echo(f"streamtrain: internal error: {type(error).__name__}: {error} -- --debug shows where", err=True)
+        sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)
 
 

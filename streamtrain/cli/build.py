@@ -9,22 +9,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
-from connectors.mysql.source import MysqlSettings, MysqlSource
-from connectors.mysql.source import describe as describe_mysql
-
+from connectors.mysql.schema import describe as describe_mysql
+from connectors.mysql.settings import MysqlSettings
+from connectors.mysql.source import MysqlSource
 from connectors.relay import Clocks as RelayClocks
 from connectors.relay import RelaySettings
 from connectors.source import Source
-from connectors.sqlite.source import SqliteSettings, SqliteSource
-from connectors.sqlite.source import describe as describe_sqlite
-from streamtrain.config.fingerprint import deciding_settings
+from connectors.sqlite.schema import describe as describe_sqlite
+from connectors.sqlite.settings import SqliteSettings
+from connectors.sqlite.source import SqliteSource
+from streamtrain.config.endpoints import MysqlSource as MysqlConfig
+from streamtrain.config.endpoints import SqliteSource as SqliteConfig
 from streamtrain.config.load import load_config
 from streamtrain.config.models import Config, Feature
 from streamtrain.errors import ConfigError
-from streamtrain.features.labels import LabelSpec
-from streamtrain.features.spec import parse_features
-from streamtrain.learner import LearnerSpec
 from streamtrain.retrying import Backoff
 from streamtrain.state.checkpoints import CheckpointStore
 from streamtrain.state.database import Database
@@ -32,7 +30,6 @@ from streamtrain.state.ledger import Ledger
 from streamtrain.topic.base import TopicReader, TopicWriter
 from streamtrain.topic.file import FileReader, FileWriter
 from streamtrain.topic.kafka import KafkaReader, KafkaSettings, KafkaWriter
-from streamtrain.trainer.worker import Clocks, WorkerSettings
 
 LEARNABLE = ("numeric", "categorical", "boolean", "datetime")
 """What ``features: auto`` takes; columns of other kinds are left out."""
@@ -69,23 +66,28 @@ def state(config: Config, *, migrate: bool = True) -> Iterator[StateParts]:
         database.close()
 
 
+def mysql_settings(config: Config, part: MysqlConfig) -> MysqlSettings:
+    """What a MySQL or MariaDB source is told."""
+    return MysqlSettings(
+        url=part.url.reveal(),
+        include=tuple(part.include),
+        prefix=config.topic.prefix,
+        snapshot=part.snapshot,
+        server_id=part.server_id,
+    )
+
+
+def sqlite_settings(config: Config, part: SqliteConfig) -> SqliteSettings:
+    """What a SQLite source is told."""
+    return SqliteSettings(part.url.path, tuple(part.include), config.topic.prefix, part.snapshot)
+
+
 def source(config: Config) -> Source:
-    """The configured source, not yet opened."""
-    settings = config.source
-    if settings.kind == "mysql":
-        return MysqlSource(
-            MysqlSettings(
-                url=settings.url.reveal(),
-                include=tuple(settings.include),
-                prefix=config.topic.prefix,
-                snapshot=settings.snapshot,
-                server_id=settings.server_id,
-            )
-        )
-    if settings.kind == "sqlite":
-        return SqliteSource(
-            SqliteSettings(settings.url.path, tuple(settings.include), config.topic.prefix, settings.snapshot)
-        )
+    """The configured source, not yet opened. Raises ConfigError if there is none."""
+    if isinstance(config.source, MysqlConfig):
+        return MysqlSource(mysql_settings(config, config.source))
+    if isinstance(config.source, SqliteConfig):
+        return SqliteSource(sqlite_settings(config, config.source))
     raise ConfigError(
         "source.kind is none: there is nothing to capture", hint="run `streamtrain train`, or name a source"
     )
@@ -101,11 +103,6 @@ def relay_settings(config: Config) -> RelaySettings:
 def relay_clocks() -> RelayClocks:
     """Real time, for the relay."""
     return RelayClocks(time.monotonic, time.time_ns)
-
-
-def worker_clocks() -> Clocks:
-    """Real time, for the worker."""
-    return Clocks(time.monotonic, wall_ms)
 
 
 def kafka_settings(config: Config) -> KafkaSettings:
@@ -131,18 +128,6 @@ def reader(config: Config) -> TopicReader:
     return KafkaReader(kafka_settings(config)) if config.topic.kind == "kafka" else FileReader(config.topic.directory)
 
 
-def worker_settings(config: Config) -> WorkerSettings:
-    """How the training loop goes."""
-    train = config.train
-    return WorkerSettings(
-        topic=config.topic_name,
-        slice_size=train.slice,
-        max_wait_s=train.max_wait_ms / 1000,
-        every_slices=train.checkpoint.every_slices,
-        every_s=train.checkpoint.every_s,
-    )
-
-
 def backoff(config: Config) -> Backoff:
     """How outages are waited out."""
     return Backoff(config.retry.initial_s, config.retry.max_s, config.retry.deadline_s)
@@ -156,52 +141,44 @@ def resolved(config: Config, stored: dict[str, Any] | None) -> Config:
     """
     if config.examples.features != "auto":
         return config
-    found = stored["examples"]["features"] if stored else "auto"
+    found: Any = stored["examples"]["features"] if stored else "auto"
     if found == "auto":
         found = _described(config)
     features = {name: Feature.model_validate(feature) for name, feature in sorted(found.items())}
     return config.model_copy(update={"examples": config.examples.model_copy(update={"features": features})})
 
 
+def columns(config: Config) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The columns of ``examples.from`` with the feature kinds that their types suggest, and the primary key.
+
+    Both are empty if no source can be asked.
+    """
+    if isinstance(config.source, MysqlConfig):
+        found, key = describe_mysql(config.source.url.reveal(), config.examples.table)
+        return dict(found), key
+    if isinstance(config.source, SqliteConfig):
+        found, key = describe_sqlite(config.source.url.path, config.examples.table)
+        return dict(found), key
+    return {}, ()
+
+
 def _described(config: Config) -> dict[str, str]:
-    table, settings = config.examples.table, config.source
-    if settings.kind == "mysql":
-        columns, key = describe_mysql(settings.url.reveal(), table)
-    elif settings.kind == "sqlite":
-        columns, key = describe_sqlite(settings.url.path, table)
-    else:
+    found, key = columns(config)
+    if not found:
         raise ConfigError(
             "examples.features: auto needs a source to ask for column types", hint="list the features by name"
         )
-    # The label is what is to be predicted, and a row's own key says nothing about any other row.
-    left_out = {config.examples.label, *key}
-    chosen = {name: kind for name, kind in columns if name not in left_out and kind in LEARNABLE}
+    # A row's own number says nothing about any other row; the parts of a key of several columns may well.
+    left_out = {config.examples.label, *(key if len(key) == 1 else ())}
+    chosen = {name: _kind(name, kind) for name, kind in found.items() if name not in left_out and kind in LEARNABLE}
     if not chosen:
         raise ConfigError(
-            f"examples.features: auto found no column of {table} to learn from", hint="list the features by name"
+            f"examples.features: auto found no column of {config.examples.table} to learn from",
+            hint="list the features by name",
         )
     return chosen
 
 
-def learner_spec(config: Config) -> tuple[LearnerSpec, dict[str, Any]]:
-    """What decides the weights, as the learner takes it and as it is stored. Takes a ``resolved`` configuration."""
-    part = config.examples
-    if part.features == "auto":
-        raise ConfigError("examples.features must be resolved first")
-    mapping = {name: {"kind": feature.kind, **feature.options} for name, feature in part.features.items()}
-    spec = LearnerSpec(
-        label=LabelSpec(part.label, part.task, tuple(part.classes or ())),
-        features=parse_features(mapping),
-        hash_bits=part.hash_bits,
-        model=config.model.kind,
-        model_options=config.model.options,
-        metrics_window=config.train.metrics_window,
-        seed=config.train.seed,
-    )
-    return spec, deciding_settings(config)
-
-
-def pin_threads(config: Config) -> None:
-    """Fix what the last bits of a sum depend on, for this process."""
-    torch.set_num_threads(config.train.threads)
-    torch.use_deterministic_algorithms(True)
+def _kind(name: str, kind: str) -> str:
+    """A whole number that names another row is a name, not a quantity."""
+    return "categorical" if kind == "numeric" and name.lower().endswith("_id") else kind

@@ -2,34 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Annotated
 
-import click
 import typer
 
-from streamtrain import log
 from streamtrain.cli import build
-from streamtrain.cli.build import StateParts
-from streamtrain.cli.display import Display
 from streamtrain.cli.options import AsJson, ConfigFile, print_json
-from streamtrain.cli.stopping import Stop
-from streamtrain.config.fingerprint import difference, stored_form
-from streamtrain.config.load import overlay
-from streamtrain.config.models import Config
-from streamtrain.errors import ConfigChanged, ConfigError, DivergedReplay, NoUsableCheckpoint
-from streamtrain.state.records import Checkpoint, iso_time
-from streamtrain.trainer.limits import Limit
-from streamtrain.trainer.lookup import RecordLookup
-from streamtrain.trainer.pipeline import Pipeline, read_progress, versions
-from streamtrain.trainer.recorder import ProofRecorder, Recorder, RunRecorder
-from streamtrain.trainer.worker import Worker, WorkerParts, WorkerSettings
-
-_log = log.get("replay")
-_NEVER_S = 86_400.0 * 365
-_BEGINNING = "beginning"
+from streamtrain.errors import ConfigError
 
 
 def register(app: typer.Typer) -> None:
@@ -62,140 +41,17 @@ def replay(  # noqa: PLR0917 - the command line's options, which are named there
     With --verify the state must come out as recorded, else the exit code is 1. Otherwise the result is a run of its own,
     to be compared with `streamtrain checkpoints`.
     """
+    # Imported here: torch takes seconds to load, which `--help` should not wait for.
+    from streamtrain.cli import replaying  # noqa: PLC0415
+
     if verify and (set_values or name):
         raise ConfigError("--verify proves what was recorded: it takes neither --set nor --name")
     loaded = build.load(config)
-    build.pin_threads(loaded)
-    with build.state(loaded) as state:
-        plan = _plan(loaded, state, begin, end)
-        if verify:
-            result = _prove(plan, state)
-        else:
-            result = _as_run(
-                plan, state, overlay(plan.config, set_values or ()), name or f"{loaded.name}-replay-{_stamp()}"
-            )
+    if verify:
+        result = replaying.prove(loaded, begin, end)
+    else:
+        result = replaying.train_again(loaded, begin, end, set_values or (), name)
     if as_json:
         print_json(result)
     else:
         typer.echo("  ".join(f"{key} {value}" for key, value in result.items()))
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """From where to where, with which settings."""
-
-    config: Config
-    start: Checkpoint | None
-    goal: Checkpoint
-
-
-def _plan(config: Config, state: StateParts, begin: str, end: str | None) -> _Plan:
-    stored = state.checkpoints.list(config.name)
-    if not stored:
-        raise NoUsableCheckpoint(f"run {config.name!r} has no checkpoint", hint="train first: streamtrain train CONFIG")
-    goal = stored[-1] if end is None else _find(stored, end, "--to")
-    start = None if begin == _BEGINNING else _find(stored, begin, "--from")
-    if start is not None and start.id >= goal.id:
-        raise ConfigError(f"--from is checkpoint {start.id}, --to is {goal.id}: nothing lies between them")
-    resolved = build.resolved(config, state.checkpoints.run_config(config.name))
-    return _Plan(resolved, start, goal)
-
-
-def _find(stored: Sequence[Checkpoint], text: str, option: str) -> Checkpoint:
-    """The checkpoint of this id, or the newest one that is not younger than this time."""
-    if text.isdecimal():
-        found = [one for one in stored if one.id == int(text)]
-    else:
-        try:
-            moment = datetime.fromisoformat(text)
-        except ValueError:
-            raise ConfigError(
-                f"{option} {text}: is neither a checkpoint's id nor a time like 2026-01-31T12:00:00Z"
-            ) from None
-        utc = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        found = [one for one in stored if one.created_ms <= utc.timestamp() * 1000]
-    if not found:
-        ids = (
-            f"{stored[0].id} ({iso_time(stored[0].created_ms)}) to {stored[-1].id} ({iso_time(stored[-1].created_ms)})"
-        )
-        raise NoUsableCheckpoint(f"{option} {text}: there is no such checkpoint", hint=f"there are {ids}")
-    return found[-1]
-
-
-def _prove(plan: _Plan, state: StateParts) -> dict[str, object]:
-    changes = difference(plan.goal.settings, build.learner_spec(plan.config)[1])
-    if changes:
-        raise ConfigChanged(
-            f"checkpoint {plan.goal.id} was trained with other settings: {'; '.join(changes)}",
-            hint="verify with the configuration of that time",
-        )
-    if changed := difference(plan.goal.versions, versions()):
-        _log.warning("other versions may round differently", changes=changed)
-    recorder = ProofRecorder()
-    _train(plan, state, plan.config, recorder)
-    if recorder.state_sha256 != plan.goal.state_sha256:
-        raise DivergedReplay(
-            f"checkpoint {plan.goal.id} was not reproduced: state_sha256 recorded {plan.goal.state_sha256}, "
-            f"replayed {recorder.state_sha256}",
-            hint="look for changed records in the topic, other library versions or another CPU",
-        )
-    return {"verified": plan.goal.id, "from": plan.start.id if plan.start else _BEGINNING, "slice": plan.goal.slice,
-            "events": plan.goal.events, "state_sha256": recorder.state_sha256}  # fmt: skip
-
-
-def _as_run(plan: _Plan, state: StateParts, config: Config, name: str) -> dict[str, object]:
-    if state.checkpoints.run_config(name) is not None:
-        raise ConfigError(f"there is a run {name!r} already", hint="choose another --name")
-    config = build.resolved(config, stored_form(plan.config)).model_copy(update={"name": name})
-    writer = state.checkpoints.open_run(name, stored_form(config), parent=plan.config.name)
-    recorder = RunRecorder(state.checkpoints, state.ledger, writer, config.train.checkpoint.keep)
-    _train(plan, state, config, recorder)
-    last = state.checkpoints.list(name)[-1]
-    return {
-        "run": name,
-        "checkpoint": last.id,
-        "events": last.events,
-        "state_sha256": last.state_sha256,
-        **last.metrics,
-    }
-
-
-def _train(plan: _Plan, state: StateParts, config: Config, recorder: Recorder) -> None:
-    spec, settings = build.learner_spec(config)
-    pipeline = Pipeline(spec, settings)
-    goal = read_progress(state.checkpoints.blobs(plan.goal))
-    if plan.start is None:
-        pipeline.begin(goal.began)
-    else:
-        pipeline.restore(state.checkpoints.blobs(plan.start))
-    planned = state.ledger.scheduled(plan.config.name, after=pipeline.number, until=goal.number)
-    if planned:
-        recorder.schedule(planned)
-    reader, lookup = build.reader(config), RecordLookup(lambda: build.reader(config))
-    worker = Worker(WorkerParts(reader, lookup, recorder), pipeline, _settings(config, recorder), build.worker_clocks())
-    stop = Stop().install()
-    try:
-        worker.open(None, planned)
-        with Display("replay") as display:
-            worker.run(
-                stop,
-                Limit(plan.goal.offsets),
-                lambda progress: display.show({"events": progress.events, "of": plan.goal.events}),
-            )
-    finally:
-        reader.close()
-        lookup.close()
-    if stop():
-        raise click.Abort
-
-
-def _settings(config: Config, recorder: Recorder) -> WorkerSettings:
-    """A replay has all its records before it: it looks ahead only at its end, and a proof stores only there."""
-    settings = replace(build.worker_settings(config), max_wait_s=_NEVER_S)
-    if isinstance(recorder, ProofRecorder):
-        return replace(settings, every_s=_NEVER_S, every_slices=2**62)
-    return settings
-
-
-def _stamp() -> str:
-    return datetime.fromtimestamp(build.wall_ms() / 1000, UTC).strftime("%Y%m%dT%H%M%SZ")

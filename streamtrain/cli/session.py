@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+import time
+from collections.abc import Callable
 
 from streamtrain import log
-from streamtrain.cli import build
+from streamtrain.cli import build, learning
 from streamtrain.cli.build import StateParts
+from streamtrain.cli.display import Display
+from streamtrain.cli.reporting import ComponentReport
 from streamtrain.cli.stopping import Stop
 from streamtrain.config.fingerprint import difference, stored_form
 from streamtrain.config.models import Config
-from streamtrain.errors import ConfigChanged, FatalError
+from streamtrain.errors import ConfigChanged, FatalError, RetryableError
+from streamtrain.retrying import Outage, keep_running
 from streamtrain.state.checkpoints import Writer
 from streamtrain.state.records import Checkpoint
 from streamtrain.topic.base import TopicPartition, TopicReader
@@ -57,7 +60,7 @@ class TrainingSession:
         observe: Callable[[TrainingProgress], None],
     ) -> None:
         config = build.resolved(self._config, state.checkpoints.run_config(self._config.name))
-        spec, settings = build.learner_spec(config)
+        spec, settings = learning.learner_spec(config)
         found = state.checkpoints.newest(config.name)
         changes = difference(found[0].settings, settings) if found else []
         self._refuse_changes(changes)
@@ -68,7 +71,7 @@ class TrainingSession:
             self._record_changes(state, writer, found[0], changes)
         recorder = RunRecorder(state.checkpoints, state.ledger, writer, config.train.checkpoint.keep)
         worker = Worker(
-            WorkerParts(reader, lookup, recorder), pipeline, build.worker_settings(config), build.worker_clocks()
+            WorkerParts(reader, lookup, recorder), pipeline, learning.worker_settings(config), learning.worker_clocks()
         )
         planned = state.ledger.scheduled(config.name, after=pipeline.number)
         worker.open(found[0].offsets if found else None, planned)
@@ -116,7 +119,32 @@ class TrainingSession:
         return Limit(self._ends, left)
 
 
-def settings_of(config: Config, state: StateParts) -> tuple[Config, Mapping[str, Any]]:
-    """The resolved configuration of a run, and what of it decides the weights."""
-    resolved = build.resolved(config, state.checkpoints.run_config(config.name))
-    return resolved, build.learner_spec(resolved)[1]
+def learn(config: Config, session: TrainingSession, stop: Stop) -> None:
+    """Train until the session's limit is reached or a stop is asked for, through outages."""
+    learning.pin_threads(config)
+    with ComponentReport(config, "trainer") as report, Display("train") as display:
+
+        def attempt(outage: Outage) -> None:
+            def working(progress: TrainingProgress) -> None:
+                outage.healthy()
+                display.show(_shown(progress))
+
+            session.run(stop, working)
+
+        def retrying(error: RetryableError, wait_s: float) -> None:
+            _log.warning("retrying", why=error.message, in_s=round(wait_s, 1))
+            report.retrying(error, wait_s)
+
+        keep_running(attempt, build.backoff(config), on_retry=retrying, wait=stop.wait, clock=time.monotonic)
+
+
+def _shown(progress: TrainingProgress) -> dict[str, object]:
+    chosen = ("auc", "log_loss", "baseline_log_loss", "accuracy", "mae")
+    scores = {name: progress.metrics[name] for name in chosen if name in progress.metrics}
+    return {
+        "events": progress.events,
+        "slices": progress.slices,
+        "lag": progress.lag_records,
+        "checkpoints": progress.checkpoints,
+        **scores,
+    }

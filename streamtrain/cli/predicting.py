@@ -1,0 +1,86 @@
+"""Rows of features in, predictions of the newest checkpoint out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from streamtrain.cli import build, learning
+from streamtrain.config.models import Config
+from streamtrain.errors import ConfigError, NoUsableCheckpoint
+from streamtrain.learner import Learner
+from streamtrain.trainer.pipeline import serving_learner
+
+_ROWS_AT_ONCE = 1024
+
+
+def predictions(config: Config, file: Path) -> Iterator[dict[str, Any]]:
+    """An answer for each JSON line of ``file``, in order; one with ``error`` where the row cannot be read."""
+    learning.pin_threads(config)
+    resolved, learner = _load_learner(config)
+    for lines in _chunks(_lines(file)):
+        yield from _answers(resolved, learner, lines)
+
+
+def _load_learner(config: Config) -> tuple[Config, Learner]:
+    with build.state(config) as state:
+        resolved = build.resolved(config, state.checkpoints.run_config(config.name))
+        found = state.checkpoints.newest(config.name)
+    if found is None:
+        raise NoUsableCheckpoint(
+            f"run {config.name!r} has no checkpoint yet", hint="train first: streamtrain train CONFIG"
+        )
+    return resolved, serving_learner(learning.learner_spec(resolved)[0], found[1])
+
+
+def _lines(file: Path) -> Iterator[bytes]:
+    if str(file) == "-":
+        yield from sys.stdin.buffer
+        return
+    try:
+        with file.open("rb") as lines:
+            yield from lines
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be read: {error.strerror}") from error
+
+
+def _chunks(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
+    remaining = (line for line in lines if line.strip())
+    while chunk := list(islice(remaining, _ROWS_AT_ONCE)):
+        yield chunk
+
+
+def _answers(config: Config, learner: Learner, lines: list[bytes]) -> list[dict[str, Any]]:
+    rows = [_row(line) for line in lines]
+    readable = [index for index, row in enumerate(rows) if isinstance(row, Mapping)]
+    outputs, rejected = learner.predict([rows[index] for index in readable])
+    answers: list[dict[str, Any]] = [{"error": "malformed", "message": "the line is not a JSON object"} for _ in rows]
+    values = iter(outputs)
+    for position, index in enumerate(readable):
+        error = rejected.get(position)
+        if error is None:
+            answers[index] = _answer(config, next(values))
+        else:
+            answers[index] = {"error": error.reason, "message": error.message}
+    return answers
+
+
+def _row(line: bytes) -> Any:
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _answer(config: Config, outputs: Any) -> dict[str, Any]:
+    part = config.examples
+    if part.task != "multiclass":
+        return {"prediction": float(outputs[0])}
+    classes = part.classes or []
+    by_class = {str(name): float(value) for name, value in zip(classes, outputs, strict=True)}
+    return {"prediction": classes[int(outputs.argmax())], "probabilities": by_class}

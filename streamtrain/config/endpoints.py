@@ -1,0 +1,119 @@
+"""Where changes come from, where they are logged, where state is kept: ``source``, ``topic`` and ``state``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from streamtrain.config.rules import (
+    broker_list,
+    librdkafka_settings,
+    not_boolean,
+    server_url,
+    sqlite_url,
+    state_url,
+    table_pattern,
+    topic_prefix,
+)
+from streamtrain.config.secret import Secret, Url
+from streamtrain.config.section import Section, Whole
+
+
+class NoSource(Section):
+    """Someone else fills the topics."""
+
+    kind: Literal["none"] = Field(description="`none`: the topics are filled by something else, such as Debezium.")
+
+
+class DatabaseSource(Section):
+    """What all databases that are read have in common."""
+
+    include: list[Annotated[str, AfterValidator(table_pattern)]] = Field(
+        min_length=1,
+        description="Tables to capture, each `DATABASE.TABLE`, with shell wildcards; SQLite's are `main.TABLE`. "
+        'A pattern that begins with `*` needs quotes in YAML: `["*.events"]`.',
+    )
+    snapshot: Literal["initial", "no_data", "when_needed"] = Field(
+        default="initial",
+        description="What is read before the log: `initial` the rows there are, once; `no_data` nothing; `when_needed` "
+        "as `initial`, and again if the position to go on from is no longer in the log.",
+    )
+    commit_ms: Whole = Field(
+        default=50,
+        ge=1,
+        le=60_000,
+        description="Changes are gathered into one topic transaction for at most this long, in ms.",
+    )
+    commit_rows: Whole = Field(
+        default=20_000,
+        ge=1,
+        le=1_000_000,
+        description="A topic transaction is committed at the latest when it holds this many rows.",
+    )
+
+
+class MysqlSource(DatabaseSource):
+    """MySQL or MariaDB, read from its binary log."""
+
+    kind: Literal["mysql"] = Field(description="`mysql`: MySQL or MariaDB, read from the binary log.")
+    url: Annotated[Url, AfterValidator(server_url)] = Field(
+        description="`mysql://USER:PASSWORD@HOST:PORT`, for MariaDB too; the port may be left out (3306)."
+    )
+    server_id: Annotated[int, Field(ge=1, le=4_294_967_295), BeforeValidator(not_boolean)] | None = Field(
+        default=None,
+        description="The replica id to register under; no other replica of the server may have it. "
+        "`null`: one is derived from `topic.prefix`.",
+    )
+
+
+class SqliteSource(DatabaseSource):
+    """An SQLite file, read from a change table that triggers feed."""
+
+    kind: Literal["sqlite"] = Field(description="`sqlite`: an SQLite file, by triggers that feed a change table.")
+    url: Annotated[Url, AfterValidator(sqlite_url)] = Field(description="`sqlite:///FILE`.")
+
+
+class Topics(Section):
+    """What all topics have in common."""
+
+    prefix: Annotated[str, AfterValidator(topic_prefix)] = Field(
+        description="Topics are named `PREFIX.DATABASE.TABLE`. Letters, digits, `.`, `_` and `-`."
+    )
+    format: Literal["json"] = Field(default="json", description="`json`: Debezium's change envelope.")
+    partitions: Whole = Field(
+        default=1,
+        ge=1,
+        le=10_000,
+        description="Partitions of a topic that is created; one that is there is left as it is. A key keeps its partition.",
+    )
+
+
+class KafkaTopics(Topics):
+    """Topics of a Kafka broker."""
+
+    kind: Literal["kafka"] = Field(description="`kafka`: a Kafka cluster.")
+    bootstrap: Annotated[str, AfterValidator(broker_list)] = Field(description="`HOST:PORT`, or several with commas.")
+    replication: Whole = Field(default=1, ge=1, le=100, description="Replicas of a topic that is created.")
+    security: Annotated[dict[str, Secret], BeforeValidator(librdkafka_settings)] = Field(
+        default_factory=dict,
+        description="librdkafka's settings for TLS and SASL by their own names, such as `security.protocol: SASL_SSL`, "
+        "`sasl.mechanism`, `sasl.username`, `sasl.password`, `ssl.ca.location`. None of their values is ever shown.",
+    )
+
+
+class FileTopics(Topics):
+    """Topics in local files."""
+
+    kind: Literal["file"] = Field(description="`file`: local files, for one machine.")
+    directory: Path = Field(default=Path("topics"), description="Where the files are; made if it is missing.")
+
+
+class State(Section):
+    """The database that holds runs, checkpoints and dead letters."""
+
+    url: Annotated[Url, AfterValidator(state_url)] = Field(
+        default=Url("sqlite:///streamtrain.db"),
+        description="`sqlite:///FILE`, or `mysql://USER:PASSWORD@HOST:PORT/DATABASE` for MySQL and MariaDB.",
+    )

@@ -1,0 +1,1 @@
+"""``streamtrain demo``: traffic, the run, and its report."""

@@ -1,0 +1,1 @@
+"""Models that learn online, a slice at a time. ``registry.build`` makes one by name."""

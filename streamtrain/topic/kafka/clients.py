@@ -1,0 +1,95 @@
+"""The clients of librdkafka as we open them: same connection, logs into ours, errors through the one door."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TypeVar
+
+from confluent_kafka import Consumer, KafkaError, Message, Producer
+from confluent_kafka.admin import AdminClient
+
+from streamtrain import log
+from streamtrain.topic.kafka.errors import Reports, kafka_errors
+from streamtrain.topic.kafka.settings import KafkaSettings
+
+QUEUE_MESSAGES = 100_000
+QUEUE_KIB = 256 << 10
+BATCH_BYTES = 1_000_000
+MAX_MESSAGE_BYTES = 64 << 20  # the topic's max.message.bytes is to decide, not the client
+
+Client = TypeVar("Client")
+
+
+class _ClientLog:
+    """librdkafka's log lines. They are about connections; what matters comes back as an error as well."""
+
+    def __init__(self) -> None:
+        self._log = log.get("kafka")
+
+    def log(self, level: int, message: str, *args: object) -> None:
+        """The one method of a ``logging.Logger`` that confluent-kafka calls."""
+        write = self._log.warning if level >= logging.CRITICAL else self._log.debug
+        write("kafka_client", text=message % args if args else message)
+
+
+def open_consumer(settings: KafkaSettings, reports: Reports) -> Consumer:
+    """A consumer that reads committed records from given offsets only. Raises ConfigError."""
+    return _open(
+        Consumer,
+        settings,
+        reports,
+        {
+            "group.id": settings.group,
+            "isolation.level": "read_committed",
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "auto.offset.reset": "error",
+            "enable.partition.eof": True,
+            "allow.auto.create.topics": False,
+            "check.crcs": True,
+        },
+    )
+
+
+def open_producer(
+    settings: KafkaSettings,
+    reports: Reports,
+    transactional_id: str,
+    refused: Callable[[KafkaError, Message], None],
+) -> Producer:
+    """A transactional producer that calls ``refused`` for each message that fails, and for no other."""
+    return _open(
+        Producer,
+        settings,
+        reports,
+        {
+            "transactional.id": transactional_id,
+            "transaction.timeout.ms": settings.transaction_timeout_ms,
+            "enable.idempotence": True,
+            "acks": "all",
+            "compression.type": settings.compression,
+            "linger.ms": settings.linger_ms,
+            "batch.size": BATCH_BYTES,
+            "message.max.bytes": MAX_MESSAGE_BYTES,
+            "message.timeout.ms": min(int(settings.timeout_s * 1000), settings.transaction_timeout_ms),
+            "queue.buffering.max.messages": QUEUE_MESSAGES,
+            "queue.buffering.max.kbytes": QUEUE_KIB,
+            # Java's default partitioner, so that a key lies where Debezium would have put it.
+            "partitioner": "murmur2_random",
+            "delivery.report.only.error": True,
+            "on_delivery": refused,
+        },
+    )
+
+
+def open_admin(settings: KafkaSettings, reports: Reports) -> AdminClient:
+    """A client for topics and their settings. Raises ConfigError."""
+    return _open(AdminClient, settings, reports, {})
+
+
+def _open(
+    client: Callable[..., Client], settings: KafkaSettings, reports: Reports, properties: dict[str, object]
+) -> Client:
+    with kafka_errors(f"setting up a client for Kafka at {settings.bootstrap}"):
+        return client({**settings.common(), "error_cb": reports, **properties}, logger=_ClientLog())

@@ -1,0 +1,216 @@
+"""The writing side of Kafka."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import Message as KafkaMessage
+
+from streamtrain import log
+from streamtrain.errors import FatalError, FencedOut, StreamtrainError, TopicUnavailable
+from streamtrain.topic.base import Message
+from streamtrain.topic.checks import MAX_NAME_LENGTH, check_name
+from streamtrain.topic.kafka.clients import open_producer
+from streamtrain.topic.kafka.errors import Reports, kafka_errors, translate
+from streamtrain.topic.kafka.positions import PREFIX, last_position, positions_topic
+from streamtrain.topic.kafka.settings import KafkaSettings
+from streamtrain.topic.kafka.topics import CHANGES, LATEST_ONLY, Topics
+
+ROOM_S = 0.1
+"""How long to wait at a time for the client's queue to drain."""
+
+INIT_S = 0.5
+"""How long to wait at a time for the transactional id, between looks at what the client reports."""
+
+ABORT_ON_CLOSE_S = 5.0
+
+
+class KafkaWriter:
+    """Writes transactions under the transactional id ``streamtrain-NAME``, which fences the writer before this one.
+
+    The source's position is a record of the topic ``__streamtrain-positions.NAME`` in the same transaction. A topic that
+    ``ensure_topic`` creates gets ``partitions`` and ``replication``; keys are spread over partitions as by Java's
+    default partitioner (murmur2).
+
+    A commit is durable when ``commit`` returns; the broker writes its markers, which show it to readers, moments later.
+    Opening raises TopicUnavailable, AccessDenied, or ConfigError if the broker refuses the settings. After any error but
+    a wrong use, only ``close`` makes sense.
+    """
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        name: str,
+        partitions: int = 1,
+        replication: int = 1,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._name = check_name(name, "writer", max_length=MAX_NAME_LENGTH - len(PREFIX))
+        self._partitions, self._replication, self._clock = partitions, replication, clock
+        self._settings, self._reports, self._refusals = settings, Reports(), _Refusals()
+        self._topics, self._known = Topics(settings, clock), set[str]()
+        self._begun_at: float | None = None
+        self._failure: tuple[type[StreamtrainError], str, str] | None = None
+        self._closed = False
+        self._topics.ensure(positions_topic(name), 1, replication, LATEST_ONLY)
+        self._producer = self._open_producer()
+        self._position = last_position(settings, name, clock)
+
+    def position(self) -> bytes | None:
+        return self._position
+
+    def ensure_topic(self, topic: str) -> None:
+        if topic not in self._known:
+            self._topics.ensure(check_name(topic), self._partitions, self._replication, CHANGES)
+            self._known.add(topic)
+
+    def send(self, topic: str, messages: Iterable[Message]) -> None:
+        self._check_usable()
+        if topic not in self._known:
+            raise FatalError(f"topic {topic} does not exist", hint="ensure_topic comes before the first send")
+        produce, message = self._producer.produce, None
+        try:
+            self._begin()
+            for message in messages:
+                try:
+                    produce(topic, message.value, message.key, headers=list(message.headers))
+                except BufferError:
+                    self._produce(topic, message)
+            self._producer.poll(0)
+        except KafkaException as exception:
+            raise self._failed(exception.args[0], _writing(topic, message)) from exception
+
+    def commit(self, position: bytes) -> None:
+        self._check_usable()
+        try:
+            self._begin()
+            self._produce(positions_topic(self._name), Message(self._name.encode(), position))
+            self._producer.commit_transaction(self._settings.timeout_s)
+        except KafkaException as exception:
+            raise self._failed(exception.args[0], f"committing a transaction of writer {self._name!r}") from exception
+        self._begun_at, self._position = None, position
+
+    def abort(self) -> None:
+        if self._begun_at is None or self._failure is not None:
+            return
+        try:
+            self._producer.abort_transaction(self._settings.timeout_s)
+        except KafkaException as exception:
+            raise self._failed(exception.args[0], f"aborting a transaction of writer {self._name!r}") from exception
+        self._begun_at = None
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        if self._begun_at is not None:
+            try:
+                self._producer.abort_transaction(ABORT_ON_CLOSE_S)
+            except KafkaException as exception:
+                # The broker, or the next writer of this name, aborts it: until then readers wait before it.
+                log.get("kafka").warning("transaction_left_open", writer=self._name, error=exception.args[0].str())
+        # Dropping the last reference ends the client at once; its own close() waits for the broker without a limit.
+        del self._producer, self._topics
+
+    def _open_producer(self) -> Producer:
+        doing = f"taking over writer {self._name!r} on Kafka at {self._settings.bootstrap}"
+        try:
+            return self._initialised()
+        except KafkaException as exception:
+            error = self._reports.cause(exception.args[0])
+            if error.name() != "INVALID_TRANSACTION_TIMEOUT":
+                raise translate(error, doing) from exception
+        self._lower_transaction_timeout()
+        with kafka_errors(doing, self._reports):
+            return self._initialised()
+
+    def _initialised(self) -> Producer:
+        """A producer that has fenced the one before it. Raises KafkaException."""
+        transactional_id = f"streamtrain-{self._name}"
+        producer = open_producer(self._settings, self._reports, transactional_id, self._refusals)
+        deadline = self._clock() + self._settings.timeout_s
+        while True:
+            try:
+                producer.init_transactions(INIT_S)
+            except KafkaException as exception:
+                producer.poll(0)
+                if self._reports.hopeless or not exception.args[0].retriable() or self._clock() > deadline:
+                    raise
+            else:
+                return producer
+
+    def _lower_transaction_timeout(self) -> None:
+        allowed, asked = self._topics.transaction_timeout_limit_ms(), self._settings.transaction_timeout_ms
+        log.get("kafka").warning(
+            "transaction_timeout_lowered",
+            asked_ms=asked,
+            allowed_ms=allowed,
+            hint="an initial snapshot must fit into it: raise transaction.max.timeout.ms on the brokers",
+        )
+        self._settings, self._reports = replace(self._settings, transaction_timeout_ms=allowed), Reports()
+
+    def _begin(self) -> None:
+        if self._begun_at is None:
+            self._refusals.first = None
+            self._producer.begin_transaction()
+            self._begun_at = self._clock()
+
+    def _produce(self, topic: str, message: Message) -> None:
+        """Queue one message, waiting for room. Raises KafkaException, TopicUnavailable if there is none in time."""
+        deadline = self._clock() + self._settings.timeout_s
+        while True:
+            try:
+                return self._producer.produce(topic, message.value, message.key, headers=list(message.headers))
+            except BufferError:
+                self._producer.poll(ROOM_S)
+            if self._clock() > deadline:
+                waited = f"the queue of the client did not drain in {self._settings.timeout_s:g} s"
+                raise self._noted(TopicUnavailable(f"writing to {topic}: {waited}", hint="check that the brokers run"))
+
+    def _failed(self, error: KafkaError, doing: str) -> StreamtrainError:
+        """Note why this writer cannot go on, and give the error to raise."""
+        self._producer.poll(0)
+        if self._refusals.first is not None:
+            error, doing = self._refusals.first
+        failure = translate(self._reports.cause(error), doing)
+        age_s = 0.0 if self._begun_at is None else self._clock() - self._begun_at
+        limit_s = self._settings.transaction_timeout_ms / 1000
+        if isinstance(failure, FencedOut) and age_s >= limit_s:
+            failure = FatalError(
+                f"{doing}: the broker aborted the transaction, which was open for {age_s:.0f} s of {limit_s:g} s allowed",
+                hint="raise transaction.max.timeout.ms on the brokers, or make transactions smaller",
+            )
+        return self._noted(failure)
+
+    def _noted(self, failure: StreamtrainError) -> StreamtrainError:
+        # Not the error itself: its traceback would keep the client alive.
+        self._failure = (type(failure), failure.message, failure.hint)
+        return failure
+
+    def _check_usable(self) -> None:
+        if self._failure is not None:
+            kind, message, hint = self._failure
+            raise kind(message, hint=hint)
+
+
+class _Refusals:
+    """The first message of a transaction that was not delivered: librdkafka calls this for failures only."""
+
+    def __init__(self) -> None:
+        self.first: tuple[KafkaError, str] | None = None
+
+    def __call__(self, error: KafkaError, message: KafkaMessage) -> None:
+        # What an abort throws out of the queue was not refused.
+        if self.first is None and error.name() not in {"_PURGE_QUEUE", "_PURGE_INFLIGHT"}:
+            self.first = (error, _writing(message.topic() or "", Message(message.key(), message.value())))
+
+
+def _writing(topic: str, message: Message | None) -> str:
+    if message is None:
+        return f"writing to {topic}"
+    sizes = f"{len(message.key or b'')} bytes of key and {len(message.value or b'')} bytes of value"
+    return f"writing to {topic} a record with {sizes}"

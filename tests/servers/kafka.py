@@ -1,0 +1,144 @@
+"""A private Kafka 4.3: one node that is broker and controller (KRaft)."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from tests.servers import docker
+from tests.servers.cache import cached
+from tests.servers.errors import ServerUnavailable
+from tests.servers.instances import InstanceFolder
+from tests.servers.java import java, libraries, write_properties
+from tests.servers.ports import free_port
+from tests.servers.process import Process
+from tests.servers.server import PrivateServer
+from tests.servers.system import run, say
+
+VERSION = "4.3.0"
+IMAGE = f"apache/kafka:{VERSION}"
+ARTIFACTS = (f"org.apache.kafka:kafka_2.13:{VERSION}", "org.slf4j:slf4j-simple:1.7.36")
+CLUSTER_ID = "c3RyZWFtdHJhaW4tdGVzdA"
+JVM = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC")
+ANSWER_S = 1.0
+
+Command = tuple[str, ...]
+
+SETTINGS = {
+    "process.roles": "broker,controller",
+    "node.id": "1",
+    "controller.listener.names": "CONTROLLER",
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "auto.create.topics.enable": "false",  # a misspelt topic is an error, not a new topic
+    "group.initial.rebalance.delay.ms": "0",
+    "offsets.topic.replication.factor": "1",
+    "offsets.topic.num.partitions": "4",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "transaction.state.log.num.partitions": "4",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    # After a crash the controller waits this long before it takes the node's new incarnation for the old one's successor.
+    "broker.session.timeout.ms": "3000",
+    "broker.heartbeat.interval.ms": "500",
+}
+
+
+class Broker:
+    """A Kafka broker as its clients see it."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self.bootstrap = bootstrap
+
+    def admin(self) -> AdminClient:
+        """A client for topics and settings."""
+        return AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
+
+    def answers(self) -> bool:
+        """Whether it serves a client now."""
+        try:
+            return bool(self.admin().list_topics(timeout=ANSWER_S).brokers)
+        except KafkaException:
+            return False
+
+
+class PrivateKafka(Broker, PrivateServer):
+    """A Kafka of our own. ``settings`` are further broker settings and win over the usual ones."""
+
+    name = "kafka"
+    variable = "KAFKA_BOOTSTRAP"
+
+    def __init__(self, settings: Mapping[str, str] | None = None) -> None:
+        self.fetch()
+        port, controller = free_port(), free_port()
+        own = {
+            "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}",
+            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
+            "controller.quorum.voters": f"1@127.0.0.1:{controller}",
+        }
+        folder = InstanceFolder(self.name)
+        log = folder.path / "server.log"
+        runner = self._runner_for(folder.path, log, port, SETTINGS | own | dict(settings or {}))
+        PrivateServer.__init__(self, runner, folder, port=port, log_path=log)
+        Broker.__init__(self, f"127.0.0.1:{port}")
+
+    @classmethod
+    def fetch(cls) -> None:
+        """Bring all that a start needs into the cache; raises ServerUnavailable if the server cannot be had."""
+        if program := cls._program():
+            _template(program)
+        else:
+            docker.pull(IMAGE)
+
+    @classmethod
+    def _program(cls) -> Command | None:
+        """Java with Kafka's libraries; None if a container has to stand in."""
+        try:
+            return java(), *JVM, "-cp", f"{libraries('kafka', *ARTIFACTS)}/*"
+        except ServerUnavailable as missing:
+            docker.require_engine(missing, cls.variable)
+            return None
+
+    @classmethod
+    def _runner_for(cls, folder: Path, log: Path, port: int, settings: dict[str, str]) -> Process | docker.Container:
+        if (program := cls._program()) is None:
+            return docker.Container(_image(port, settings), port=port, log=log)
+        data = folder / "data"
+        shutil.copytree(_template(program), data)
+        properties = folder / "server.properties"
+        write_properties(properties, settings | {"log.dirs": str(data)})
+        return Process((*program, "kafka.Kafka", str(properties)), log=log, folder=folder)
+
+
+def _image(port: int, settings: dict[str, str]) -> docker.Image:
+    """The official image, whose settings are variables, listening on all of the container's addresses."""
+    listeners = settings["listeners"].replace("PLAINTEXT://127.0.0.1", "PLAINTEXT://0.0.0.0")
+    variables = {
+        f"KAFKA_{name.upper().replace('.', '_')}": value
+        for name, value in (settings | {"listeners": listeners}).items()
+    }
+    return docker.Image(IMAGE, port, variables | {"CLUSTER_ID": CLUSTER_ID})
+
+
+def _template(program: Command) -> Path:
+    """A formatted data directory to copy; the ports in its making do not matter."""
+
+    def form(folder: Path) -> None:
+        say("formatting a data directory of kafka ...")
+        properties = folder.with_suffix(".properties")
+        own = {
+            "listeners": "PLAINTEXT://127.0.0.1:1,CONTROLLER://127.0.0.1:2",
+            "controller.quorum.voters": "1@127.0.0.1:2",
+            "log.dirs": str(folder),
+        }
+        write_properties(properties, SETTINGS | own)
+        try:
+            run((*program, "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", properties))
+        finally:
+            properties.unlink()
+
+    return cached(f"kafka-{VERSION}-data", form)
