@@ -81,18 +81,19 @@ class Relay:
     ) -> None:
         """Relay until asked to stop, or until all that was committed when this began is published."""
         end = self._source.end() if until_caught_up else None
-        while not stop():
+        while not stop() and not self._reached(end):
             batch = self._source.read(self._patience_s())
             faults.passed("capture.read")
             self._send(batch)
             if self._commit_due(batch):
                 self._commit()
             progress(CaptureProgress(self._rows, self._transactions, self._position is None, self._lag_ms))
-            if end is not None and self._position is not None and self._source.reached(end):
-                break
         if self._position is not None and self._position != self._committed:
             self._commit()
             progress(CaptureProgress(self._rows, self._transactions, snapshot=False, lag_ms=self._lag_ms))
+
+    def _reached(self, end: Position | None) -> bool:
+        return end is not None and self._position is not None and self._source.reached(end)
 
     def _send(self, batch: SourceBatch) -> None:
         now = self._clocks.wall_ns()

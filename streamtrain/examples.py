@@ -41,7 +41,7 @@ class Examples:
     deleted: list[int] = field(default_factory=list)
     """Slots of deletes and truncates."""
     counts: dict[str, int] = field(default_factory=dict)
-    """How many records of each kind: events, inserts, updates, deletes, reads, truncates, waiting."""
+    """How many records of each kind: events, inserts, updates, deletes, reads, truncates, unlabelled."""
     last_committed_ms: int = 0
     """The newest commit time among the slice's changes."""
 
@@ -87,7 +87,7 @@ def _take(examples: Examples, slot: int, envelope: Envelope, label: str) -> None
     after = _label(envelope.after, label)
     if envelope.op is not Op.UPDATE:
         if after is None:
-            _count(examples, "waiting")
+            _count(examples, "unlabelled")
         else:
             _add(examples, slot, envelope.after, after, weight=1.0, scored=True)
         return

@@ -74,7 +74,7 @@ class Learner:
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """Records by kind (``events``, ``inserts``, ``updates``, ``deletes``, ``reads``, ``waiting``, …) and ``rejected``."""
+        """Records by kind (``events``, ``inserts``, ``updates``, ``deletes``, ``reads``, ``unlabelled``, …) and ``rejected``."""
         return self._counts
 
     @property

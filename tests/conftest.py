@@ -10,6 +10,15 @@ import pytest
 
 from tests.servers import Broker, Database, PrivateKafka, PrivateMariaDB, PrivateMySQL, chosen
 
+SERVER_FIXTURES = {"mysql", "mariadb", "kafka", "sql_server", "private_mysql", "private_mariadb", "private_kafka"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a server, so that ``-m "not servers"`` leaves it out."""
+    for item in items:
+        if isinstance(item, pytest.Function) and not SERVER_FIXTURES.isdisjoint(item.fixturenames):
+            item.add_marker(pytest.mark.servers)
+
 
 @pytest.fixture(scope="session")
 def mysql() -> Iterator[Database]:

@@ -39,7 +39,7 @@ def test_inserts_and_snapshot_reads_with_a_label_are_learned_and_scored() -> Non
 def test_a_row_whose_label_is_null_waits() -> None:
     found = read(envelope("c", None, {"id": 1, "clicked": None}))
     assert taught(found) == []
-    assert found.counts == {"events": 1, "inserts": 1, "waiting": 1}
+    assert found.counts == {"events": 1, "inserts": 1, "unlabelled": 1}
 
 
 def test_a_label_that_arrives_is_learned_with_the_row_as_it_was_before() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from streamtrain.errors import PositionLost, RetryableError, SourceUnavailable
@@ -23,7 +25,7 @@ class Time:
         return self.now
 
 
-def run(time: Time, operation, backoff: Backoff | None = None) -> tuple[object, list[str]]:
+def run(time: Time, operation: Callable[[Outage], object], backoff: Backoff | None = None) -> tuple[object, list[str]]:
     told: list[str] = []
 
     def on_retry(error: RetryableError, _wait: float) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from connectors.mysql.doctor import examine as examine_mysql
-
 from connectors.checks import Check
+from connectors.mysql.doctor import examine as examine_mysql
 from connectors.sqlite.doctor import examine as examine_sqlite
 from streamtrain.cli import build
 from streamtrain.config.endpoints import MysqlSource, SqliteSource
@@ -52,8 +51,8 @@ def _topics(config: Config) -> Iterator[Check]:
 def _broker(report: BrokerReport) -> Iterator[Check]:
     yield Check("broker", "ok", f"{report.brokers} at {report.bootstrap}")
     found = report.transaction_max_timeout_ms
-    status = "ok" if found >= _TRANSACTION_TIMEOUT_MS else "warn"
-    yield Check("transaction.max.timeout.ms", status, str(found), "longer than the initial snapshot takes, which is one "
+    long_enough = found >= _TRANSACTION_TIMEOUT_MS
+    yield Check("transaction.max.timeout.ms", "ok" if long_enough else "warn", str(found), "longer than the initial snapshot takes, which is one "
                 "transaction", f"broker setting transaction.max.timeout.ms={_TRANSACTION_TIMEOUT_MS}")  # fmt: skip
 
 

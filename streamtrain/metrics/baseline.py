@@ -43,6 +43,19 @@ class LabelChain:
         earlier[order] = running - running[firsts]
         return earlier
 
+    def auc(self) -> float | None:
+        """For two classes: the area of ranking rows by the label before; None while one of the labels is lacking.
+
+        With one threshold there is one point on the curve, and the area is (1 + true - false positive rate) / 2. It is
+        taken with the better of both directions. Ranking by the probabilities as they were would add nothing but their
+        drift.
+        """
+        after = self._counts[:2].astype(np.float64)
+        negatives, positives = after.sum(axis=0)
+        if not negatives or not positives:
+            return None
+        return 0.5 + 0.5 * abs(float(after[1, 1] / positives - after[1, 0] / negatives))
+
     def state(self) -> dict[str, NDArray[Any]]:
         return {"counts": self._counts.copy(), "previous": integer(self._previous)}
 

@@ -14,8 +14,6 @@ from streamtrain.metrics.scores import LabelArray, Sums, log_loss
 from streamtrain.metrics.window import Window
 
 _BINS = 2**16
-_BASELINE_BINS = 2**12
-"""The baseline's probabilities move slowly around two values: finer bins would rank their drift, not the labels."""
 
 
 class BinaryScores:
@@ -26,13 +24,11 @@ class BinaryScores:
         self._histogram = AucHistogram(_BINS)
         self._window = Window(window)
         self._chain = LabelChain(2)
-        self._baseline_histogram = AucHistogram(_BASELINE_BINS)
         self._parts: dict[str, Stateful] = {
             "sums": self._sums,
             "auc": self._histogram,
             "window": self._window,
             "baseline": self._chain,
-            "baseline_auc": self._baseline_histogram,
         }
 
     def learn(self, predictions: NDArray[np.float32], labels: LabelArray) -> None:
@@ -49,7 +45,6 @@ class BinaryScores:
             baseline_hits=(baseline >= 0.5) == positive,
         )
         self._histogram.learn(_logits(probabilities), positive)
-        self._baseline_histogram.learn(_logits(baseline), positive)
         self._window.append(predictions[:, 0], positive)
 
     def report(self) -> dict[str, float]:
@@ -66,7 +61,7 @@ class BinaryScores:
             "calibration": sums["probability"] / sums["label"] if sums["label"] else None,
             "baseline_log_loss": sums.mean("baseline_loss"),
             "baseline_accuracy": sums.mean("baseline_hits"),
-            "baseline_auc": self._baseline_histogram.auc(),
+            "baseline_auc": self._chain.auc(),
         }
         return {name: value for name, value in scores.items() if value is not None}
 

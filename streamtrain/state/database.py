@@ -49,8 +49,8 @@ class Database:
             raise self._mapped(error) from error
 
     def migrate(self) -> None:
-        """Bring the tables to this version's form; does nothing if they are."""
-        with self.transaction() as connection:
+        """Bring the tables to this version's form; does nothing if they are. Safe to call from several processes at once."""
+        with self.transaction() as connection, _migration_lock(connection):
             if _revision(connection) == _head():
                 return
             config = _alembic_config()
@@ -134,6 +134,25 @@ def _configure_sqlite(connection: object, _record: object) -> None:
 def _begin_immediate(connection: Connection) -> None:
     # A deferred transaction that reads first and writes later fails at once when another writer came between.
     connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+@contextmanager
+def _migration_lock(connection: Connection) -> Iterator[None]:
+    """One process at a time: connector, trainer and health checks start together on an empty database.
+
+    On SQLite the transaction itself is the lock. MySQL commits at each CREATE TABLE, so it takes a lock with a name, which
+    is the database's own: GET_LOCK's names are the whole server's.
+    """
+    if connection.dialect.name == "sqlite":
+        yield
+        return
+    name = text("SELECT GET_LOCK(CONCAT('streamtrain.', LEFT(SHA2(DATABASE(), 256), 16)), 60)")
+    if connection.execute(name).scalar_one() != 1:
+        raise StateUnavailable("another process has been migrating the state database for a minute")
+    try:
+        yield
+    finally:
+        connection.execute(text("SELECT RELEASE_LOCK(CONCAT('streamtrain.', LEFT(SHA2(DATABASE(), 256), 16)))"))
 
 
 def _alembic_config() -> alembic.config.Config:

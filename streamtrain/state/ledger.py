@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, and_, false, func, insert, or_
 
 from streamtrain.state.checkpoints import Writer, fence
 from streamtrain.state.database import Database
-from streamtrain.state.records import DeadLetter, ScheduledSlice
+from streamtrain.state.records import DeadLetter, MetricPoint, ScheduledSlice
 from streamtrain.state.tables import components, config_changes, dead_letters, metric_points, schedule
 from streamtrain.topic.base import TopicPartition
 
@@ -148,14 +148,12 @@ class Ledger:
             for row in rows
         }
 
-    def metric_history(self, run: str) -> list[tuple[int, str, float]]:
-        """(events, name, value) of every checkpoint so far, by events."""
-        query = select(metric_points.c.events, metric_points.c.name, metric_points.c.value).where(
-            metric_points.c.run == run
-        )
+    def metric_history(self, run: str) -> list[MetricPoint]:
+        """The metrics of every checkpoint so far, pruned ones too, by events and name."""
+        query = select(metric_points).where(metric_points.c.run == run)
         with self._database.transaction() as connection:
             rows = connection.execute(query.order_by(metric_points.c.events, metric_points.c.name)).all()
-        return [(row.events, row.name, row.value) for row in rows]
+        return [MetricPoint(row.events, row.created_ms, row.name, row.value) for row in rows]
 
 
 def _insert_schedule(connection: Connection, run: str, slices: Sequence[ScheduledSlice]) -> None:

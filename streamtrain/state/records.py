@@ -41,6 +41,16 @@ class Deletion:
 
 
 @dataclass(frozen=True, slots=True)
+class MetricPoint:
+    """One metric as it stood at a checkpoint."""
+
+    events: int
+    created_ms: int
+    name: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
 class ScheduledSlice:
     """Slice ``number`` of a run is this range of offsets: written before it is trained where its order is a choice."""
 

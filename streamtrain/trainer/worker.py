@@ -99,6 +99,7 @@ class Worker:
         reader.assign(offsets)
         self._cutter = SliceCutter(self._settings.slice_size, offsets)
         self._planned.extend(planned)
+        self._take_up_retries()
         if saved is not None:
             self._saved_at = (self._pipeline.number, dict(saved))
         self._saved_s = self._clocks.monotonic_s()
@@ -112,7 +113,9 @@ class Worker:
             self._look_ahead(at_once=False)
             if self._checkpoint_due():
                 self._checkpoint()
+                self._take_up_retries()
             self._report(observe, at_once=False)
+        self._learn_complete()
         self._look_ahead(at_once=True)
         if self._unsaved():
             self._checkpoint()
@@ -199,9 +202,11 @@ class Worker:
         self._saved_at = (self._pipeline.number, self._pipeline.offsets)
         self._saved_s = self._clocks.monotonic_s()
         self._checkpoints += 1
+
+    def _take_up_retries(self) -> None:
+        """Plan the dead letters that are to be learned again; they are learned before what comes next."""
         if not self._planned:
-            retries = self._parts.recorder.retries(self._pipeline.number, self._pipeline.base_offsets)
-            self._planned.extend(retries)
+            self._planned.extend(self._parts.recorder.retries(self._pipeline.number, self._pipeline.base_offsets))
 
     def _report(self, observe: Callable[[TrainingProgress], None], *, at_once: bool) -> None:
         now = self._clocks.monotonic_s()

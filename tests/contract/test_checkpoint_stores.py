@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +18,7 @@ from streamtrain.state.ledger import Ledger
 from streamtrain.state.records import CheckpointDraft, DeadLetter, Deletion, ScheduledSlice, state_sha256
 from streamtrain.state.tables import checkpoint_parts, checkpoints
 from streamtrain.topic.base import TopicPartition
+from tests.servers import Database as Server
 
 LOG = TopicPartition("shop.shop.events", 0)
 
@@ -230,7 +233,8 @@ def test_metrics_are_rows_and_a_retrained_stretch_replaces_its_own(store: Checkp
     writer = store.open_run("shop", {})
     for number in (1, 2, 3, 2):
         store.save(writer, draft(number), keep=5)
-    assert ledger.metric_history("shop") == [(64, "auc", 0.51), (128, "auc", 0.52)]
+    found = [(point.events, point.name, point.value) for point in ledger.metric_history("shop")]
+    assert found == [(64, "auc", 0.51), (128, "auc", 0.52)]
 
 
 def test_components_report_over_each_other(ledger: Ledger) -> None:
@@ -249,6 +253,17 @@ def test_accepted_changes_are_recorded(store: CheckpointStore, ledger: Ledger) -
 def test_migrating_twice_changes_nothing(database: Database) -> None:
     database.migrate()
     assert database.pending_migration() is None
+
+
+def test_several_processes_may_migrate_an_empty_database_at_once(
+    tmp_path: Path, sql_server: Server, sql_database: str
+) -> None:
+    code = "import sys; from streamtrain.state.database import Database; Database(sys.argv[1]).migrate()"
+    for url in (f"sqlite:///{tmp_path}/fresh.db", f"{sql_server.url}/{sql_database}"):
+        processes = [
+            subprocess.Popen([sys.executable, "-c", code, url], stderr=subprocess.PIPE, text=True) for _ in range(4)
+        ]
+        assert [process.communicate()[1] for process in processes] == [""] * 4
 
 
 def test_an_unreachable_server_is_retryable_and_its_password_is_not_told() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.servers.errors import ServerUnavailable
-from tests.servers.java import java, libraries, write_properties
+from tests.servers.java import LOGGING, java, libraries, write_properties
 from tests.servers.kafka import VERSION as KAFKA_VERSION
 from tests.servers.ports import free_port
 from tests.servers.process import Process
@@ -22,6 +22,7 @@ ARTIFACTS = (
     f"io.debezium:debezium-connector-mariadb:{VERSION}",
     f"org.apache.kafka:connect-runtime:{KAFKA_VERSION}",
     f"org.apache.kafka:connect-json:{KAFKA_VERSION}",
+    LOGGING,
 )
 JVM = ("-Xmx2g",)
 START_DEADLINE_S = 120.0

@@ -60,7 +60,7 @@ class Container:
 
     def terminate(self, timeout_s: float) -> None:
         if self.running():
-            run(("docker", "stop", "--timeout", str(int(timeout_s)), self._name))
+            run(("docker", "stop", "-t", str(int(timeout_s)), self._name))
             self._end_client()
 
     def kill(self) -> None:
@@ -102,5 +102,15 @@ def _remove_abandoned() -> None:
     )
     for line in listed.splitlines():
         name, owner = line.split()
-        if not Path(f"/proc/{owner}").exists():
+        if not _runs(int(owner)):
             run(("docker", "rm", "--force", "--volumes", name))
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it runs, as somebody else's
+        return True
+    return True

@@ -14,6 +14,7 @@ from tests.servers.errors import ServerUnavailable
 from tests.servers.system import require_packages, run, say
 
 OLDEST_JAVA = 17
+LOGGING = "org.slf4j:slf4j-simple:1.7.36"  # what the servers log goes to their standard error
 
 POM = """\
 <project xmlns="http://maven.apache.org/POM/4.0.0">

@@ -13,17 +13,19 @@ from tests.servers import docker
 from tests.servers.cache import cached
 from tests.servers.errors import ServerUnavailable
 from tests.servers.instances import InstanceFolder
-from tests.servers.java import java, libraries, write_properties
+from tests.servers.java import LOGGING, java, libraries, write_properties
+from tests.servers.kafka_process import KafkaProcess
 from tests.servers.ports import free_port
-from tests.servers.process import Process
 from tests.servers.server import PrivateServer
 from tests.servers.system import run, say
 
 VERSION = "4.3.0"
 IMAGE = f"apache/kafka:{VERSION}"
-ARTIFACTS = (f"org.apache.kafka:kafka_2.13:{VERSION}", "org.slf4j:slf4j-simple:1.7.36")
+ARTIFACTS = (f"org.apache.kafka:kafka_2.13:{VERSION}", LOGGING)
 CLUSTER_ID = "c3RyZWFtdHJhaW4tdGVzdA"
 JVM = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC")
+# Compiles quickly rather than well: a third less processor time for the minutes that a test's broker lives.
+SHORT_LIVED_JVM = (*JVM, "-XX:TieredStopAtLevel=1")
 ANSWER_S = 1.0
 
 Command = tuple[str, ...]
@@ -67,12 +69,15 @@ class Broker:
 
 
 class PrivateKafka(Broker, PrivateServer):
-    """A Kafka of our own. ``settings`` are further broker settings and win over the usual ones."""
+    """A Kafka of our own. ``settings`` are further broker settings and win over the usual ones.
+
+    ``jvm`` are the options of its virtual machine; a benchmark takes ``JVM``.
+    """
 
     name = "kafka"
     variable = "KAFKA_BOOTSTRAP"
 
-    def __init__(self, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(self, settings: Mapping[str, str] | None = None, jvm: Command = SHORT_LIVED_JVM) -> None:
         self.fetch()
         port, controller = free_port(), free_port()
         own = {
@@ -82,36 +87,39 @@ class PrivateKafka(Broker, PrivateServer):
         }
         folder = InstanceFolder(self.name)
         log = folder.path / "server.log"
-        runner = self._runner_for(folder.path, log, port, SETTINGS | own | dict(settings or {}))
+        runner = _runner(SETTINGS | own | dict(settings or {}), jvm, port=port, log=log)
         PrivateServer.__init__(self, runner, folder, port=port, log_path=log)
         Broker.__init__(self, f"127.0.0.1:{port}")
 
     @classmethod
     def fetch(cls) -> None:
         """Bring all that a start needs into the cache; raises ServerUnavailable if the server cannot be had."""
-        if program := cls._program():
-            _template(program)
+        if jars := _jars():
+            _template(jars)
         else:
             docker.pull(IMAGE)
 
-    @classmethod
-    def _program(cls) -> Command | None:
-        """Java with Kafka's libraries; None if a container has to stand in."""
-        try:
-            return java(), *JVM, "-cp", f"{libraries('kafka', *ARTIFACTS)}/*"
-        except ServerUnavailable as missing:
-            docker.require_engine(missing, cls.variable)
-            return None
 
-    @classmethod
-    def _runner_for(cls, folder: Path, log: Path, port: int, settings: dict[str, str]) -> Process | docker.Container:
-        if (program := cls._program()) is None:
-            return docker.Container(_image(port, settings), port=port, log=log)
-        data = folder / "data"
-        shutil.copytree(_template(program), data)
-        properties = folder / "server.properties"
-        write_properties(properties, settings | {"log.dirs": str(data)})
-        return Process((*program, "kafka.Kafka", str(properties)), log=log, folder=folder)
+def _jars() -> Path | None:
+    """Kafka's libraries, with a Java to run them; None if a container has to stand in."""
+    try:
+        java()
+        return libraries("kafka", *ARTIFACTS)
+    except ServerUnavailable as missing:
+        docker.require_engine(missing, PrivateKafka.variable)
+        return None
+
+
+def _program(jars: Path, jvm: Command = JVM) -> Command:
+    return (java(), *jvm, "-cp", f"{jars}/*")
+
+
+def _runner(settings: dict[str, str], jvm: Command, *, port: int, log: Path) -> KafkaProcess | docker.Container:
+    if (jars := _jars()) is None:
+        return docker.Container(_image(port, settings), port=port, log=log)
+    data = log.parent / "data"
+    shutil.copytree(_template(jars), data)
+    return KafkaProcess(_program(jars, jvm), settings | {"log.dirs": str(data)}, log=log)
 
 
 def _image(port: int, settings: dict[str, str]) -> docker.Image:
@@ -124,7 +132,7 @@ def _image(port: int, settings: dict[str, str]) -> docker.Image:
     return docker.Image(IMAGE, port, variables | {"CLUSTER_ID": CLUSTER_ID})
 
 
-def _template(program: Command) -> Path:
+def _template(jars: Path) -> Path:
     """A formatted data directory to copy; the ports in its making do not matter."""
 
     def form(folder: Path) -> None:
@@ -137,7 +145,7 @@ def _template(program: Command) -> Path:
         }
         write_properties(properties, SETTINGS | own)
         try:
-            run((*program, "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", properties))
+            run((*_program(jars), "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", properties))
         finally:
             properties.unlink()
 

@@ -25,7 +25,7 @@ a count of milliseconds looks like seconds: give the unit then.
 """
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _EARLIEST = (dt.datetime.min.replace(tzinfo=dt.UTC) - _EPOCH).total_seconds()
-_LATEST = (dt.datetime.max.replace(tzinfo=dt.UTC) - _EPOCH).total_seconds()
+_END = (dt.datetime(9999, 12, 31, tzinfo=dt.UTC) - _EPOCH).total_seconds() + 86_400.0
 _DAY = 86_400
 _NAMES = (
     "time of day sin",
@@ -70,7 +70,7 @@ class Datetime:
             raise wrong_type(self._name, value, "ISO 8601 text or an integer")
         unit = self._unit if self._unit != "auto" else _unit_of(abs(value))
         # The bound is checked on the integer first: one too large for a float would raise.
-        if abs(value) > 10**21 or not _EARLIEST <= value * _UNITS[unit] <= _LATEST:
+        if abs(value) > 10**21 or not _EARLIEST <= value * _UNITS[unit] < _END:
             raise RejectedRecord("out_of_range", f"column {self._name!r}: {shown(value)} is not in the years 1 to 9999")
         return value * _UNITS[unit]
 

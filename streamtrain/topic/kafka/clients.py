@@ -48,6 +48,8 @@ def open_consumer(settings: KafkaSettings, reports: Reports) -> Consumer:
             "enable.partition.eof": True,
             "allow.auto.create.topics": False,
             "check.crcs": True,
+            # The end of a partition is reported by the first fetch that comes back empty, which is after this long.
+            "fetch.wait.max.ms": 100,
         },
     )
 

@@ -1,0 +1,41 @@
+# Everything a person or a machine does here, by name. Each target does its own set-up; `make` alone lists them.
+
+PYTHON := .venv/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo check test bench clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: .venv/installed  ## put everything into .venv, with .venv/bin/streamtrain
+
+demo: .venv/installed  ## the whole line on embedded parts, live in the terminal
+	.venv/bin/streamtrain demo
+
+check: .venv/installed-dev  ## style, types and import layers
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+	$(PYTHON) -m pytest -q tests/test_layers.py
+
+test: .venv/installed-dev  ## all tests, on private instances of real servers, fetched where they are missing
+	$(PYTHON) -m tests.servers fetch
+	$(PYTHON) -m pytest --cov --cov-report=term:skip-covered
+
+bench: .venv/installed-dev  ## measure this project and its peers in one run on this machine
+	$(PYTHON) -m tests.servers fetch mysql kafka debezium
+	$(PYTHON) -m benchmarks
+
+clean:  ## remove .venv and everything generated; fetched servers stay in their cache
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage streamtrain-demo
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamps are newer than what decides the contents, so that a second run starts at once.
+.venv/installed: pyproject.toml scripts/install
+	scripts/install
+	@touch $@
+
+.venv/installed-dev: pyproject.toml scripts/install
+	scripts/install dev
+	@touch .venv/installed $@

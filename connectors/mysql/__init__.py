@@ -1,0 +1,1 @@
+"""MySQL and MariaDB: a snapshot by SELECT, then the binary log."""

@@ -1,0 +1,238 @@
+"""How each column type lies in a row, and the Python expression that makes a JSON value of it.
+
+Expressions name the unpacked integers ``$0``, ``$1``, …, the bytes of a length-prefixed value ``$v``, and the column's own
+constant ``$c``; otherwise only the functions and dictionaries in ``NAMES``. Nothing that a user chose is ever in them.
+"""
+
+from __future__ import annotations
+
+from codecs import charmap_decode
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from connectors.mysql.binlog.charsets import Charset
+from connectors.mysql.binlog.columns import Column, ColumnType
+from connectors.mysql.binlog.json_binary import json_text
+from connectors.mysql.binlog.reading import Malformed
+from connectors.mysql.binlog.values import (
+    DECIMAL_GROUP_BYTES,
+    MINUTE_TEXTS,
+    MINUTES_MS,
+    MINUTES_US,
+    TWO_DIGITS,
+    Dates,
+    DatetimeDays,
+    DayTexts,
+    SetLabels,
+    decimal_groups,
+    time_microseconds,
+)
+from connectors.mysql.values import (
+    ZERO,
+    ZERO_TIMESTAMP,
+    base64_text,
+    bit_value,
+    float32,
+    fraction_text,
+    geometry_value,
+    vector_value,
+)
+
+NAMES = {
+    "DATES": Dates(),
+    "DATETIME_DAYS_MS": DatetimeDays(1),
+    "DATETIME_DAYS_US": DatetimeDays(1000),
+    "DAY_TEXTS": DayTexts(),
+    "MINUTES_MS": MINUTES_MS,
+    "MINUTES_US": MINUTES_US,
+    "MINUTE_TEXTS": MINUTE_TEXTS,
+    "TWO_DIGITS": TWO_DIGITS,
+    "base64_text": base64_text,
+    "bit_value": bit_value,
+    "charmap_decode": charmap_decode,
+    "float32": float32,
+    "fraction_text": fraction_text,
+    "geometry_value": geometry_value,
+    "json_text": json_text,
+    "time_microseconds": time_microseconds,
+    "vector_value": vector_value,
+}
+"""What expressions may name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """A value of fixed width."""
+
+    codes: str
+    """``struct`` codes of the integers or bytes that it is unpacked into."""
+    expression: str = "$0"
+    big_endian: bool = False
+    constant: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sized:
+    """A value with its length before it."""
+
+    prefix: int
+    """Bytes of the length."""
+    expression: str
+    constant: object = None
+
+
+def column_code(column: Column) -> Fixed | Sized:
+    """How to read a value of ``column`` that is not null."""
+    if column.type in _INTEGERS:
+        signed, unsigned = _INTEGERS[column.type]
+        return unsigned if column.unsigned else signed
+    return _CODE[column.type](column)
+
+
+_INTEGERS = {
+    ColumnType.TINY: (Fixed("b"), Fixed("B")),
+    ColumnType.SHORT: (Fixed("h"), Fixed("H")),
+    ColumnType.INT24: (Fixed("Hb", "$0 | $1 << 16"), Fixed("HB", "$0 | $1 << 16")),
+    ColumnType.LONG: (Fixed("i"), Fixed("I")),
+    ColumnType.LONGLONG: (Fixed("q"), Fixed("Q")),
+}
+
+_UNSIGNED_CODES = {1: "B", 2: "H", 3: "HB", 4: "I", 8: "Q"}
+
+
+def _unsigned(size: int, expression: str, constant: object) -> Fixed:
+    """An unsigned integer as ``$0`` in ``expression``."""
+    codes = _UNSIGNED_CODES.get(size)
+    if codes is None:
+        raise Malformed(f"an ENUM or SET of {size} bytes")
+    return Fixed(codes, expression.replace("$0", "$0 | $1 << 16") if size == 3 else expression, constant=constant)
+
+
+def _enum(column: Column) -> Fixed:
+    return _unsigned(column.length, "$c[$0]", ("", *column.labels))
+
+
+def _set(column: Column) -> Fixed:
+    return _unsigned(column.length, "$c[$0]", SetLabels(column.labels))
+
+
+def _date(column: Column) -> Fixed:
+    days = "DATES[$0 | $1 << 16]"
+    return Fixed("HB", days if column.nullable else f"({days} or {ZERO})")
+
+
+# Fraction digits -> codes of the bytes that hold them; big endian, in units of 1/100, 1/10,000 or 1/1,000,000 second.
+_FRACTION_CODES = ("", "B", "B", "H", "H", "BH", "BH")
+_FRACTIONS_US = {"": "0", "B": "$n * 10000", "H": "$n * 100", "BH": "($n << 16 | $m)"}
+_FRACTIONS_MS = {"": "0", "B": "$n * 10", "H": "$n // 10"}
+
+
+def _datetime(column: Column) -> Fixed:
+    """5 bytes: the day in the upper 23 bits, then 5 bits hour, 6 minute, 6 second; then the fraction."""
+    codes = _FRACTION_CODES[column.length]
+    unit, second, fraction = ("US", 1_000_000, _FRACTIONS_US) if column.length > 3 else ("MS", 1000, _FRACTIONS_MS)
+    clock = f"MINUTES_{unit}[$1 >> 6 & 2047] + ($1 & 63) * {second}"
+    if codes:
+        clock += " + " + fraction[codes].replace("$n", "$2").replace("$m", "$3")
+    zero = None if column.nullable else ZERO
+    day = f"(day := DATETIME_DAYS_{unit}[$0 << 15 | $1 >> 17])"
+    return Fixed("BI" + codes, f"({zero} if {day} is None else day + {clock})", big_endian=True)
+
+
+def _timestamp(column: Column) -> Fixed:
+    """4 bytes of seconds since 1970, of which 0 is the zero date, and the fraction."""
+    codes = _FRACTION_CODES[column.length]
+    text = "DAY_TEXTS[$0 // 86400]}{MINUTE_TEXTS[$0 % 86400 // 60]}{TWO_DIGITS[$0 % 60]"
+    if codes:
+        text += "}{fraction_text(" + _FRACTIONS_US[codes].replace("$n", "$1").replace("$m", "$2") + ")"
+    zero = None if column.nullable else ZERO_TIMESTAMP
+    return Fixed("I" + codes, f"(f'{{{text}}}Z' if $0 else {zero!r})", big_endian=True)
+
+
+def _time(column: Column) -> Fixed:
+    """3 bytes and the fraction's as one number, with half its range added so that it is positive."""
+    size = (column.length + 1) // 2
+    codes, packed = (("BH", "$0 << 16 | $1"), ("I", "$0"), ("BI", "$0 << 32 | $1"), ("HI", "$0 << 32 | $1"))[size]
+    return Fixed(codes, f"time_microseconds(({packed}) - {0x800000 << 8 * size}, {size})", big_endian=True)
+
+
+def _bit(column: Column) -> Fixed:
+    return Fixed(f"{(column.length + 7) // 8}s", f"bit_value($0, {column.length})")
+
+
+def _string(column: Column) -> Sized:
+    prefix = 1 if column.length < 256 else 2
+    charset = column.charset
+    if charset is not None and charset.binary and column.type is ColumnType.STRING:
+        # The log leaves out the zero bytes at a BINARY(n)'s end.
+        return Sized(prefix, f"base64_text($v.ljust({column.length}, b'\\0'))")
+    return _text(prefix, charset)
+
+
+def _text(prefix: int, charset: Charset | None) -> Sized:
+    if charset is None or charset.binary:
+        return Sized(prefix, "base64_text($v)")
+    if charset.codec == "utf-8":
+        return Sized(prefix, "$v.decode()")
+    if charset.table:
+        return Sized(prefix, "charmap_decode($v, 'strict', $c)[0]", charset.table)
+    return Sized(prefix, "$c($v)", charset.decode)
+
+
+def _decimal(column: Column) -> Fixed:
+    """``decimal_text`` of connectors/mysql/binlog/values.py, written out for one precision and scale."""
+    integer, fraction = decimal_groups(column.length, column.scale)
+    codes, terms = "", []
+    for digits in (*integer, *fraction):
+        size, n = DECIMAL_GROUP_BYTES[digits], len(codes)
+        terms.append((f"(${n} << 16 | ${n + 1})" if size == 3 else f"${n}", 8 * size))
+        codes += _BIG_ENDIAN_CODES[size]
+    texts = []
+    for sign in ("", "-"):
+        values = [_group_value(term, bits, first=n == 0, negative=bool(sign)) for n, (term, bits) in enumerate(terms)]
+        texts.append(f'f"{sign}{_decimal_text(values, len(integer), fraction)}"')
+    first, bits = terms[0]
+    return Fixed(codes, f"({texts[0]} if {first} & {1 << bits - 1} else {texts[1]})", big_endian=True)
+
+
+_BIG_ENDIAN_CODES = {1: "B", 2: "H", 3: "BH", 4: "I"}
+
+
+def _group_value(term: str, bits: int, *, first: bool, negative: bool) -> str:
+    if negative:
+        return f"({term} ^ {(1 << bits - 1 if first else 1 << bits) - 1})"
+    return f"({term} & {(1 << bits - 1) - 1})" if first else term
+
+
+def _decimal_text(values: list[str], integers: int, fraction: list[int]) -> str:
+    """The inside of an f-string: integer part without leading zeros, then exactly the fraction's digits."""
+    whole = values[0] if integers else "0"
+    for value in values[1:integers]:
+        whole = f"({whole} * 1000000000 + {value})"
+    parts = [
+        f"{{TWO_DIGITS[{value}]}}" if digits == 2 else f"{{{value}:0{digits}d}}"
+        for value, digits in zip(values[integers:], fraction, strict=True)
+    ]
+    return f"{{{whole}}}" + ("." + "".join(parts) if parts else "")
+
+
+_CODE: dict[ColumnType, Callable[[Column], Fixed | Sized]] = {
+    ColumnType.FLOAT: lambda _: Fixed("f", "float32($0)"),
+    ColumnType.DOUBLE: lambda _: Fixed("d"),
+    ColumnType.DECIMAL: _decimal,
+    ColumnType.DATE: _date,
+    ColumnType.YEAR: lambda _: Fixed("B", "($0 and $0 + 1900)"),
+    ColumnType.DATETIME: _datetime,
+    ColumnType.TIMESTAMP: _timestamp,
+    ColumnType.TIME: _time,
+    ColumnType.BIT: _bit,
+    ColumnType.ENUM: _enum,
+    ColumnType.SET: _set,
+    ColumnType.VARCHAR: _string,
+    ColumnType.VAR_STRING: _string,
+    ColumnType.STRING: _string,
+    ColumnType.BLOB: lambda column: _text(column.length, column.charset),
+    ColumnType.JSON: lambda column: Sized(column.length, "json_text($v)"),
+    ColumnType.GEOMETRY: lambda column: Sized(column.length, "geometry_value($v)"),
+    ColumnType.VECTOR: lambda column: Sized(column.length, "vector_value($v)"),
+}

@@ -1,0 +1,155 @@
+"""Column types, and what a TABLE_MAP tells of a column beside its optional metadata: lengths, precisions, fraction digits.
+
+https://dev.mysql.com/doc/dev/mysql-server/latest/classmysql_1_1binlog_1_1event_1_1Table__map__event.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+
+from connectors.mysql.binlog.charsets import Charset
+from connectors.mysql.binlog.reading import Malformed, Reader
+
+EXCLUDE_HINT = "leave the table out of source.include"
+
+
+class ColumnType(IntEnum):
+    """Column types as the log numbers them (enum_field_types)."""
+
+    TINY = 1
+    SHORT = 2
+    LONG = 3
+    FLOAT = 4
+    DOUBLE = 5
+    OLD_TIMESTAMP = 7
+    LONGLONG = 8
+    INT24 = 9
+    DATE = 10
+    OLD_TIME = 11
+    OLD_DATETIME = 12
+    YEAR = 13
+    VARCHAR = 15
+    BIT = 16
+    TIMESTAMP = 17
+    DATETIME = 18
+    TIME = 19
+    BLOB_COMPRESSED = 140
+    VARCHAR_COMPRESSED = 141
+    VECTOR = 242
+    JSON = 245
+    DECIMAL = 246
+    ENUM = 247
+    SET = 248
+    BLOB = 252
+    VAR_STRING = 253
+    STRING = 254
+    GEOMETRY = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column. What ``length`` counts depends on the type."""
+
+    type: ColumnType
+    length: int = 0
+    """DECIMAL: digits. BIT: bits. Strings: bytes at most. ENUM, SET: bytes of a value. BLOB and its like: bytes of the
+    length before a value. TIME, DATETIME, TIMESTAMP: fraction digits."""
+    scale: int = 0
+    """DECIMAL: digits after the point."""
+    nullable: bool = False
+    unsigned: bool = False
+    charset: Charset | None = None
+    """Of strings and of labels."""
+    labels: tuple[str, ...] = ()
+    """ENUM, SET: in the order of their definition."""
+
+
+LABELLED = frozenset({ColumnType.ENUM, ColumnType.SET})
+_TYPES = frozenset(ColumnType)
+_HINTS: dict[int, str] = {
+    ColumnType.OLD_TIMESTAMP: "ALTER TABLE … FORCE (on MariaDB under mysql56_temporal_format=ON)",
+    ColumnType.OLD_TIME: "ALTER TABLE … FORCE (on MariaDB under mysql56_temporal_format=ON)",
+    ColumnType.OLD_DATETIME: "ALTER TABLE … FORCE (on MariaDB under mysql56_temporal_format=ON)",
+    ColumnType.BLOB_COMPRESSED: f"ALTER TABLE … MODIFY the column without COMPRESSED, or {EXCLUDE_HINT}",
+    ColumnType.VARCHAR_COMPRESSED: f"ALTER TABLE … MODIFY the column without COMPRESSED, or {EXCLUDE_HINT}",
+}
+
+
+def read_column(type_: int, metadata: Reader) -> Column:
+    """Read the metadata of one column. Raises Malformed, with a hint, on a type that is not supported."""
+    if type_ not in _TYPES or type_ in _HINTS:
+        raise Malformed(f"column type {type_} is not supported", _HINTS.get(type_, EXCLUDE_HINT))
+    kind = ColumnType(type_)
+    read = _METADATA.get(kind)
+    return Column(kind) if read is None else read(kind, metadata)
+
+
+def _float(kind: ColumnType, metadata: Reader) -> Column:
+    metadata.take(1)
+    return Column(kind)
+
+
+def _length_prefixed(kind: ColumnType, metadata: Reader) -> Column:
+    return Column(kind, at_most(4, metadata.uint(1), at_least=1))
+
+
+def _fractional(kind: ColumnType, metadata: Reader) -> Column:
+    return Column(kind, at_most(6, metadata.uint(1)))
+
+
+def _varchar(kind: ColumnType, metadata: Reader) -> Column:
+    return Column(kind, metadata.uint(2))
+
+
+def _decimal(kind: ColumnType, metadata: Reader) -> Column:
+    precision = at_most(65, metadata.uint(1), at_least=1)
+    return Column(kind, precision, scale=at_most(precision, metadata.uint(1)))
+
+
+def _bit(kind: ColumnType, metadata: Reader) -> Column:
+    bits = metadata.uint(1)
+    return Column(kind, at_most(64, bits + 8 * metadata.uint(1), at_least=1))
+
+
+def _string(_: ColumnType, metadata: Reader) -> Column:
+    """CHAR, BINARY, ENUM and SET share a type; two bits of a length beyond 255 hide, inverted, in the type's byte."""
+    first, second = metadata.uint(1), metadata.uint(1)
+    if first in LABELLED:
+        return Column(ColumnType(first), at_most(8, second, at_least=1))
+    if first | 0x30 != ColumnType.STRING:
+        raise Malformed(f"column type {first} inside a string type")
+    return Column(ColumnType.STRING, second | ((first & 0x30) ^ 0x30) << 4)
+
+
+def _never(kind: ColumnType, _: Reader) -> Column:
+    raise Malformed(f"column type {kind} outside a string type")
+
+
+_METADATA: dict[ColumnType, Callable[[ColumnType, Reader], Column]] = {
+    ColumnType.FLOAT: _float,
+    ColumnType.DOUBLE: _float,
+    ColumnType.VARCHAR: _varchar,
+    ColumnType.VAR_STRING: _varchar,
+    ColumnType.STRING: _string,
+    ColumnType.ENUM: _never,
+    ColumnType.SET: _never,
+    ColumnType.DECIMAL: _decimal,
+    ColumnType.BIT: _bit,
+    ColumnType.TIMESTAMP: _fractional,
+    ColumnType.DATETIME: _fractional,
+    ColumnType.TIME: _fractional,
+    ColumnType.BLOB: _length_prefixed,
+    ColumnType.JSON: _length_prefixed,
+    ColumnType.GEOMETRY: _length_prefixed,
+    ColumnType.VECTOR: _length_prefixed,
+}
+"""How to read the metadata of the types that have some."""
+
+
+def at_most(limit: int, value: int, *, at_least: int = 0) -> int:
+    """``value``, if it is between the two; raises Malformed if not."""
+    if not at_least <= value <= limit:
+        raise Malformed(f"{value} in a column's metadata, where {at_least} to {limit} may stand")
+    return value

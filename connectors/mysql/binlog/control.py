@@ -1,0 +1,228 @@
+"""The events that carry no rows: from header and body to a dataclass. All raise Malformed on bytes that are not theirs.
+
+Formats: https://dev.mysql.com/doc/dev/mysql-server/latest/namespacemysql_1_1binlog_1_1event.html, and for MariaDB's own
+https://mariadb.com/kb/en/replication-protocol/
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from struct import Struct
+from typing import NamedTuple, TypedDict
+from uuid import UUID
+
+from connectors.mysql.binlog.charsets import charset_of
+from connectors.mysql.binlog.event_types import ARTIFICIAL_FLAG, EventType
+from connectors.mysql.binlog.events import (
+    Event,
+    FormatDescription,
+    Gtid,
+    Heartbeat,
+    MariadbGtid,
+    MariadbGtidList,
+    PreviousGtids,
+    Query,
+    Rotate,
+    XaPrepare,
+    Xid,
+)
+from connectors.mysql.binlog.reading import Malformed, Reader
+from connectors.mysql.binlog.tagged_gtid import read_tagged_gtid
+
+HEADER_LENGTH = 19
+_HEADER = Struct("<IBIIIH")
+
+
+class HeaderFields(TypedDict):
+    """The fields that every event takes from its header."""
+
+    timestamp: int
+    server_id: int
+    end_position: int
+    size: int
+    artificial: bool
+
+
+class Header(NamedTuple):
+    """An event's first 19 bytes."""
+
+    timestamp: int
+    type: int
+    server_id: int
+    size: int
+    end_position: int
+    flags: int
+
+    @classmethod
+    def read(cls, data: bytes) -> Header:
+        """Raises Malformed if ``data`` is shorter, or not of the length that the header tells."""
+        if len(data) < HEADER_LENGTH:
+            raise Malformed(f"{len(data)} bytes are shorter than an event's header")
+        header = cls(*_HEADER.unpack_from(data))
+        if header.size != len(data):
+            raise Malformed(f"the header tells of {header.size} bytes, where {len(data)} have come")
+        return header
+
+    def fields(self) -> HeaderFields:
+        return {
+            "timestamp": self.timestamp,
+            "server_id": self.server_id,
+            "end_position": self.end_position,
+            "size": self.size,
+            "artificial": bool(self.flags & ARTIFICIAL_FLAG) or not self.end_position,
+        }
+
+
+_FILE_NAME = re.compile(r"[^\0/]+\.\d+")
+
+
+def _rotate(header: Header, reader: Reader) -> Rotate:
+    position = reader.uint(8)
+    file = reader.rest().decode()
+    if not _FILE_NAME.fullmatch(file):
+        raise Malformed("the next file's name does not end in a number")
+    return Rotate(file, position, **header.fields())
+
+
+_MARIADB_KINDS = 160
+"""MariaDB's own kinds of events begin here; MySQL has far fewer in all."""
+_CHECKSUM_NONE, _CHECKSUM_CRC32 = 0, 1
+
+
+def _format_description(header: Header, reader: Reader) -> FormatDescription:
+    version = reader.uint(2)
+    server_version = reader.take(50).rstrip(b"\0").decode()
+    reader.uint(4)
+    header_length = reader.uint(1)
+    lengths = reader.take(max(reader.left - 5, 0))
+    algorithm = reader.uint(1)
+    if version != 4 or header_length != HEADER_LENGTH or lengths[EventType.TABLE_MAP - 1] != 8:
+        raise Malformed(f"binlog format {version} of server {server_version} is not supported")
+    if algorithm not in {_CHECKSUM_NONE, _CHECKSUM_CRC32}:
+        raise Malformed(f"checksum algorithm {algorithm} is not known")
+    return FormatDescription(
+        server_version, algorithm == _CHECKSUM_CRC32, header_length, len(lengths) >= _MARIADB_KINDS, **header.fields()
+    )
+
+
+# Status variables that come before the character set, with their lengths; None: a byte of length before it.
+_STATUS_LENGTHS: dict[int, int | None] = {0: 4, 1: 8, 3: 4, 6: None}
+_STATUS_CHARSET = 4
+
+
+def _query(header: Header, reader: Reader) -> Query:
+    thread_id = reader.uint(4)
+    reader.uint(4)
+    database_length = reader.uint(1)
+    reader.uint(2)
+    status = Reader(reader.take(reader.uint(2)))
+    database = reader.text(database_length)
+    if reader.uint(1) != 0:
+        raise Malformed("the database's name does not end in a zero byte")
+    return Query(database, _statement(reader.rest(), _client_collation(status)), thread_id, **header.fields())
+
+
+def _client_collation(status: Reader) -> int | None:
+    while status.left:
+        code = status.uint(1)
+        if code == _STATUS_CHARSET:
+            return status.uint(2)
+        if code not in _STATUS_LENGTHS:
+            return None
+        length = _STATUS_LENGTHS[code]
+        status.take(status.uint(1) if length is None else length)
+    return None
+
+
+def _statement(sql: bytes, collation: int | None) -> str:
+    """The statement as text. It is only ever searched for keywords and names, so that undecodable bytes may stay escaped."""
+    try:
+        return sql.decode() if collation is None else charset_of(collation, mariadb=True).decode(sql)
+    except (UnicodeDecodeError, Malformed, LookupError):
+        return sql.decode(errors="backslashreplace")
+
+
+def _xid(header: Header, reader: Reader) -> Xid:
+    number = reader.uint(8)
+    reader.finish()
+    return Xid(number, **header.fields())
+
+
+_ORIGINAL_COMMIT_FOLLOWS = 1 << 55
+
+
+def _gtid(header: Header, reader: Reader) -> Gtid:
+    reader.uint(1)
+    uuid = UUID(bytes=reader.take(16))
+    number = reader.uint(8)
+    committed_us = None
+    if reader.left >= 24:  # MySQL 8.0.1 and newer
+        reader.take(17)
+        committed_us = reader.uint(7)
+        if committed_us & _ORIGINAL_COMMIT_FOLLOWS:
+            committed_us = reader.uint(7)
+    if header.type == EventType.ANONYMOUS_GTID:
+        return Gtid("", committed_us or None, anonymous=True, **header.fields())
+    return Gtid(f"{uuid}:{number}", committed_us or None, anonymous=False, **header.fields())
+
+
+def _tagged_gtid(header: Header, reader: Reader) -> Gtid:
+    name, committed_us = read_tagged_gtid(reader)
+    return Gtid(name, committed_us, anonymous=False, **header.fields())
+
+
+_STANDALONE, _PREPARED_XA, _COMPLETED_XA = 0x01, 0x40, 0x80
+
+
+def _mariadb_gtid(header: Header, reader: Reader) -> MariadbGtid:
+    sequence, domain, flags = reader.uint(8), reader.uint(4), reader.uint(1)
+    return MariadbGtid(
+        f"{domain}-{header.server_id}-{sequence}",
+        standalone=bool(flags & _STANDALONE),
+        prepared_xa=bool(flags & _PREPARED_XA),
+        completed_xa=bool(flags & _COMPLETED_XA),
+        **header.fields(),
+    )
+
+
+def _mariadb_gtid_list(header: Header, reader: Reader) -> MariadbGtidList:
+    count = reader.uint(4) & 0x0FFFFFFF  # the upper four bits are flags for replicas
+    if not count:
+        reader.take(2)  # an empty list is padded, so that it is long enough to be replaced by another event
+    if count * 16 != reader.left:
+        raise Malformed(f"{count} GTIDs in {reader.left} bytes")
+    gtids = [f"{reader.uint(4)}-{reader.uint(4)}-{reader.uint(8)}" for _ in range(count)]
+    return MariadbGtidList(tuple(gtids), **header.fields())
+
+
+def _previous_gtids(header: Header, reader: Reader) -> PreviousGtids:
+    return PreviousGtids(reader.rest(), **header.fields())
+
+
+def _heartbeat(header: Header, reader: Reader) -> Heartbeat:
+    return Heartbeat(reader.rest().decode(), **header.fields())
+
+
+def _xa_prepare(header: Header, reader: Reader) -> XaPrepare:
+    one_phase, form, global_length, branch_length = reader.uint(1), reader.uint(4), reader.uint(4), reader.uint(4)
+    global_id, branch = reader.take(global_length), reader.take(branch_length)
+    reader.finish()
+    return XaPrepare(f"X'{global_id.hex()}',X'{branch.hex()}',{form}", bool(one_phase), **header.fields())
+
+
+CONTROL: dict[int, Callable[[Header, Reader], Event]] = {
+    EventType.ROTATE: _rotate,
+    EventType.FORMAT_DESCRIPTION: _format_description,
+    EventType.QUERY: _query,
+    EventType.XID: _xid,
+    EventType.GTID: _gtid,
+    EventType.ANONYMOUS_GTID: _gtid,
+    EventType.GTID_TAGGED: _tagged_gtid,
+    EventType.PREVIOUS_GTIDS: _previous_gtids,
+    EventType.HEARTBEAT: _heartbeat,
+    EventType.XA_PREPARE: _xa_prepare,
+    EventType.MARIADB_GTID: _mariadb_gtid,
+    EventType.MARIADB_GTID_LIST: _mariadb_gtid_list,
+}
+"""How to read the body of each kind, without its checksum."""

@@ -1,0 +1,264 @@
+"""Binlog events, one packet each -> dataclasses. Pure: no clock, no network. What is not understood stops, with its place.
+
+The layout of a file's events is known from its FORMAT_DESCRIPTION alone, never from the server's present settings: a file
+keeps the checksum that was set when it was begun. A row event is decoded by the TABLE_MAP before it, never by the table
+as it is today.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from struct import Struct
+from typing import NamedTuple
+from zlib import crc32
+
+from connectors.mysql.binlog.control import CONTROL, HEADER_LENGTH, Header
+from connectors.mysql.binlog.event_types import IGNORABLE_FLAG, IGNORED, IN_USE_FLAG, UNSUPPORTED, EventType, event_name
+from connectors.mysql.binlog.events import (
+    Event,
+    FormatDescription,
+    Gtid,
+    Ignored,
+    MariadbGtid,
+    Query,
+    Rotate,
+    Rows,
+    TableMap,
+)
+from connectors.mysql.binlog.reading import Malformed, Reader
+from connectors.mysql.binlog.rows import RowsDecoder, compile_rows_decoder
+from connectors.mysql.binlog.table_map import read_layout
+from connectors.source import Table
+from streamtrain.envelope import Op
+from streamtrain.errors import UnsupportedChange
+
+_CHECKSUM_LENGTH = 4
+_CHECKSUM_MESSAGE = "its checksum does not match its bytes"
+_CHECKSUM_HINT = "it was damaged in the log or on its way: read it again, and check the source's disk"
+_STATEMENT_END = 0x0001
+_DUMMY_TABLE_IDS = frozenset({0xFFFFFF, 0xFFFFFFFFFFFF})
+"""A row event without rows, which only ends its statement."""
+_MAX_MAPS = 10_000
+_NOT_FULL_HINT = "SET GLOBAL binlog_row_image=FULL; what was logged before has to be read by a new snapshot"
+_MALFORMED_HINT = "if the server's own mysqlbinlog reads it without an error, please report the event"
+_UNDECODABLE = (ValueError, IndexError, KeyError, OverflowError, struct.error)
+"""Of all that reads bytes; Malformed and UnicodeDecodeError are ValueErrors."""
+
+_ROW_EVENTS: dict[int, tuple[Op, bool]] = {
+    EventType.WRITE_ROWS_V1: (Op.CREATE, False),
+    EventType.UPDATE_ROWS_V1: (Op.UPDATE, False),
+    EventType.DELETE_ROWS_V1: (Op.DELETE, False),
+    EventType.WRITE_ROWS: (Op.CREATE, True),
+    EventType.UPDATE_ROWS: (Op.UPDATE, True),
+    EventType.DELETE_ROWS: (Op.DELETE, True),
+}
+"""The operation, and whether extra data with its length stands before the columns."""
+
+
+class _Compiled(NamedTuple):
+    """A wanted table as one TABLE_MAP describes it."""
+
+    table: Table
+    all_columns: int
+    """A bitmap with all its columns present."""
+    decode: RowsDecoder
+
+
+class _Mapped(NamedTuple):
+    """What a table id stands for."""
+
+    database: str
+    name: str
+    compiled: _Compiled | None
+    """None if the table is not wanted."""
+
+
+class EventDecoder:
+    """Decodes the events of one dump in their order. Keeps the checksum algorithm and the tables announced so far."""
+
+    def __init__(
+        self,
+        wanted: Callable[[str, str], bool],
+        key_columns: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        """``wanted(database, table)``: whose rows to decode; the answer must not change.
+
+        ``key_columns``: a key for ``database.table``, by column names, in place of its primary key.
+        """
+        self.file = ""
+        """The log file that the next event is from, as Rotate events tell it."""
+        self._wanted = wanted
+        self._key_columns = dict(key_columns or {})
+        self._maps: dict[bytes, _Mapped] = {}
+        self._format: FormatDescription | None = None
+        self._tables: dict[int, _Mapped] = {}
+        self._thread_id: int | None = None
+
+    def reset(self) -> None:
+        """Forget the file's layout and its tables, as before the first event of a new dump."""
+        self._format = None
+        self._tables.clear()
+        self._thread_id = None
+
+    def decode(self, packet: bytes | memoryview) -> Event:
+        """Decode one event, header and checksum included. Raises UnsupportedChange, with position and hint."""
+        data = packet if isinstance(packet, bytes) else bytes(packet)
+        header: Header | None = None
+        try:
+            header = Header.read(data)
+            return self._event(header, data, self._body_end(header, data))
+        except _UNDECODABLE as error:
+            hint = (error.hint if isinstance(error, Malformed) else "") or _MALFORMED_HINT
+            raise UnsupportedChange(f"{self._place(header)}: {error}", hint=hint) from error
+
+    def _place(self, header: Header | None) -> str:
+        if header is None:
+            return f"in {self.file or 'the binlog'}, not even a header can be read"
+        end = header.end_position
+        begin = f":{end - header.size & 0xFFFFFFFF}" if end else ", in an event without a position"
+        return f"{self.file or 'binlog'}{begin}, {event_name(header.type)}"
+
+    def _body_end(self, header: Header, data: bytes) -> int:
+        """Where the body ends: at the checksum, which is verified, or at the event's end."""
+        if header.type == EventType.ROTATE and header.fields()["artificial"]:
+            # Made up under another file's algorithm, or before any is known: only the sum itself can tell.
+            return len(data) - (_CHECKSUM_LENGTH if _checksum_fits(data) else 0)
+        if header.type == EventType.FORMAT_DESCRIPTION:
+            # Always has room for a sum, and the algorithm before it. The server cannot renew a sum that it turned off.
+            if data[-1 - _CHECKSUM_LENGTH] and not _checksum_fits(_without_in_use_flag(data)):
+                raise Malformed(_CHECKSUM_MESSAGE, _CHECKSUM_HINT)
+            return len(data)
+        if self._format is None:
+            raise Malformed("no FORMAT_DESCRIPTION has come before it")
+        if not self._format.checksum:
+            return len(data)
+        if not _checksum_fits(data):
+            raise Malformed(_CHECKSUM_MESSAGE, _CHECKSUM_HINT)
+        return len(data) - _CHECKSUM_LENGTH
+
+    def _event(self, header: Header, data: bytes, end: int) -> Event:
+        """An event's body is ``data[HEADER_LENGTH:end]``, without a checksum."""
+        kind = header.type
+        if kind in _ROW_EVENTS:
+            return self._rows(header, data, end)
+        if kind == EventType.TABLE_MAP:
+            return self._table_map(header, data, end)
+        read = CONTROL.get(kind)
+        if read is not None:
+            event = read(header, Reader(data, HEADER_LENGTH, end))
+            self._observe(event)
+            return event
+        if kind in IGNORED:
+            return Ignored(event_name(kind), **header.fields())
+        if kind in UNSUPPORTED:
+            raise Malformed("this kind of event is not supported", UNSUPPORTED[EventType(kind)])
+        if header.flags & IGNORABLE_FLAG:
+            return Ignored(event_name(kind), **header.fields())
+        raise Malformed("this kind of event is not known")
+
+    def _observe(self, event: Event) -> None:
+        """Keep what later events depend on."""
+        if isinstance(event, Query):
+            self._thread_id = event.thread_id
+        elif isinstance(event, Gtid | MariadbGtid):
+            self._thread_id = None
+        elif isinstance(event, Rotate):
+            self.file = event.file
+        elif isinstance(event, FormatDescription):
+            if self._format is not None and self._format.mariadb != event.mariadb:
+                self._maps.clear()  # the same bytes may mean something else
+            self.reset()
+            self._format = event
+
+    def _table_map(self, header: Header, data: bytes, end: int) -> TableMap:
+        reader = Reader(data, HEADER_LENGTH, end)
+        table_id = reader.uint(6)
+        description = reader.rest()
+        mapped = self._maps.get(description)
+        if mapped is None:
+            mapped = self._read_map(Reader(description))
+            if len(self._maps) >= _MAX_MAPS:
+                self._maps.clear()
+            self._maps[description] = mapped
+        self._tables[table_id] = mapped
+        return TableMap(mapped.database, mapped.name, mapped.compiled is not None, **header.fields())
+
+    def _read_map(self, reader: Reader) -> _Mapped:
+        reader.uint(2)
+        database, name = reader.terminated_text(), reader.terminated_text()
+        if not self._wanted(database, name):
+            return _Mapped(database, name, None)
+        mariadb = self._format is not None and self._format.mariadb
+        try:
+            layout = read_layout(reader, database, name, mariadb=mariadb)
+            decode = compile_rows_decoder(layout)
+            table = self._with_own_key(layout.table)
+        except _UNDECODABLE as error:
+            raise _within(f"table {database}.{name}", error) from error
+        return _Mapped(database, name, _Compiled(table, (1 << len(table.columns)) - 1, decode))
+
+    def _with_own_key(self, table: Table) -> Table:
+        names = self._key_columns.get(table.full_name)
+        if names is None:
+            return table
+        missing = [name for name in names if name not in table.columns]
+        if missing:
+            raise Malformed(f"has no column {', '.join(missing)}", "correct the key columns in the configuration")
+        return replace(table, key=tuple(table.columns.index(name) for name in names))
+
+    def _rows(self, header: Header, data: bytes, end: int) -> Rows | Ignored:
+        table_low, table_high, flags = _ROWS_HEADER.unpack_from(data, HEADER_LENGTH)
+        table_id = table_low | table_high << 32
+        mapped = self._tables.get(table_id)
+        if flags & _STATEMENT_END:
+            self._tables.clear()  # a TABLE_MAP serves one statement; its id may then go to another table
+        if mapped is None:
+            if table_id in _DUMMY_TABLE_IDS:
+                return Ignored(event_name(header.type), **header.fields())
+            raise Malformed(f"no TABLE_MAP has come for its table id {table_id}", _NO_MAP_HINT)
+        if mapped.compiled is None:
+            return Ignored(event_name(header.type), **header.fields())
+        try:
+            return self._wanted_rows(header, mapped.compiled, Reader(data, HEADER_LENGTH + _ROWS_HEADER.size, end))
+        except _UNDECODABLE as error:
+            raise _within(f"rows of {mapped.database}.{mapped.name}", error) from error
+
+    def _wanted_rows(self, header: Header, compiled: _Compiled, reader: Reader) -> Rows:
+        op, has_extra = _ROW_EVENTS[header.type]
+        if has_extra:
+            reader.take(max(reader.uint(2), 2) - 2)
+        table = compiled.table
+        count = reader.packed()
+        if count != len(table.columns):
+            raise Malformed(f"{count} columns, where its TABLE_MAP has {len(table.columns)}")
+        for _ in range(2 if op is Op.UPDATE else 1):
+            present = int.from_bytes(reader.take((count + 7) // 8), "little")
+            if present & compiled.all_columns != compiled.all_columns:
+                raise Malformed("the row image is not full", _NOT_FULL_HINT)
+        rows = compiled.decode(reader.data, reader.position, reader.end)
+        if op is not Op.UPDATE:
+            before, after = (rows, None) if op is Op.DELETE else (None, rows)
+        elif len(rows) % 2:
+            raise Malformed("an update whose last row has no image after it")
+        else:
+            before, after = rows[::2], rows[1::2]
+        return Rows(table, op, before, after, self._thread_id, **header.fields())
+
+
+_ROWS_HEADER = Struct("<IHH")
+_NO_MAP_HINT = "start at the beginning of a transaction"
+
+
+def _within(what: str, error: Exception) -> Malformed:
+    return Malformed(f"{what}: {error}", error.hint if isinstance(error, Malformed) else "")
+
+
+def _checksum_fits(data: bytes) -> bool:
+    return crc32(memoryview(data)[:-_CHECKSUM_LENGTH]) == int.from_bytes(data[-_CHECKSUM_LENGTH:], "little")
+
+
+def _without_in_use_flag(data: bytes) -> bytes:
+    flags = HEADER_LENGTH - 2
+    return data[:flags] + bytes([data[flags] & ~IN_USE_FLAG]) + data[flags + 1 :]

@@ -1,0 +1,199 @@
+"""The one door to PyMySQL: sessions on a server, whose every error is of our tree."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, cast
+
+import pymysql
+from pymysql.constants import COMMAND, CR
+from pymysql.converters import escape_int, escape_string
+
+from connectors.mysql.address import Address, Tls, TlsMode
+from connectors.mysql.packets import PacketReader
+from connectors.mysql.server_errors import translate
+from streamtrain.errors import ConfigError, SourceUnavailable
+
+CONNECT_TIMEOUT_S = 10.0
+QUERY_TIMEOUT_S = 60.0
+
+# What a session must not inherit from the server's configuration: other modes change how values are written out.
+_SESSION = "SET SESSION time_zone = '+00:00', sql_mode = '', sql_select_limit = DEFAULT"
+# Values stay the server's text: each reader knows better than the driver what it wants.
+_AS_TEXT: dict[Any, Any] = {int: escape_int, str: escape_string}
+_EOF = 0xFE
+_ERROR = 0xFF
+_NULL_CELL = 0xFB
+_LONGEST_EOF = 9
+_LENGTH_BYTES = {0xFC: 2, 0xFD: 3, 0xFE: 8}
+_SHOWN_CHARACTERS = 120
+
+Cell = bytes | None
+
+
+def quote_identifier(name: str) -> str:
+    """A name as SQL takes it: the only way by which an identifier gets into a statement."""
+    return "`" + name.replace("`", "``") + "`"
+
+
+def quote_table(database: str, name: str) -> str:
+    """``database.name``, both quoted."""
+    return f"{quote_identifier(database)}.{quote_identifier(name)}"
+
+
+class Connection:
+    """One session on the server, in autocommit, UTC, utf8mb4 and the neutral ``sql_mode``. Not thread-safe.
+
+    Raises AccessDenied if the account is refused, SourceUnavailable if the server cannot be reached.
+    """
+
+    def __init__(self, address: Address, *, query_timeout_s: float = QUERY_TIMEOUT_S) -> None:
+        self._address = address
+        self._query_timeout_s = query_timeout_s
+        self._account = ""
+        with self._mapped("cannot connect", ""):
+            self._session = pymysql.connect(
+                host=address.host,
+                port=address.port,
+                user=address.user,
+                password=cast(str, address.password.encode()),  # PyMySQL encodes text as latin1; the server wants UTF-8
+                charset="utf8mb4",
+                autocommit=True,
+                connect_timeout=int(CONNECT_TIMEOUT_S),
+                read_timeout=query_timeout_s,
+                write_timeout=query_timeout_s,
+                init_command=_SESSION,
+                conv=_AS_TEXT,
+                program_name="streamtrain",
+                **_tls_arguments(address.tls),
+            )
+        user, _, host = self.query("SELECT CURRENT_USER()")[0][0].rpartition("@")
+        self._account = "@".join("'" + part.replace("'", "''") + "'" for part in (user, host))
+
+    @property
+    def account(self) -> str:
+        """The account that the server took us for, quoted as in GRANT: ``'streamtrain'@'%'``."""
+        return self._account
+
+    def query(self, sql: str, parameters: Sequence[str | int] = (), *, needs: str = "") -> list[tuple[Any, ...]]:
+        """All rows of a statement, numbers and dates as the server's text. ``needs`` is the right it takes, for the hint.
+
+        Values go into ``%s``; with no parameters the statement is sent as it stands.
+        """
+        with self._mapped(_shown(sql), needs), self._session.cursor() as cursor:
+            cursor.execute(sql, tuple(parameters) or None)
+            return list(cursor.fetchall())
+
+    def stream(self, sql: str, columns: int, *, needs: str = "") -> Iterator[list[Cell]]:
+        """The rows of a SELECT as the server sends them: each a list of ``columns`` texts as bytes, NULL as None.
+
+        To be read to its end before anything else is asked on this connection.
+        """
+        doing = _shown(sql)
+        reader = self.command(COMMAND.COM_QUERY, sql.encode(), doing, needs=needs)
+        self._pass_column_definitions(reader, doing, needs)
+        while True:
+            packet = self._next(reader, doing, needs)
+            if packet[0] == _EOF and len(packet) < _LONGEST_EOF:
+                return
+            yield _cells(packet, columns)
+
+    def command(self, command: int, payload: bytes, doing: str, *, needs: str = "") -> PacketReader:
+        """Send a command of the protocol; its answer is the reader's."""
+        with self._mapped(doing, needs):
+            driver = cast(Any, self._session)
+            driver._execute_command(command, payload)  # noqa: SLF001 - PyMySQL has no public way to send one
+            return PacketReader(driver._sock, doing)  # noqa: SLF001
+
+    def check(self, packet: bytes, doing: str, *, needs: str = "") -> bytes:
+        """``packet``, unless it is the server's error, which is raised."""
+        if packet[:1] == b"\xff":
+            number = int.from_bytes(packet[1:3], "little")
+            message = packet[3:].decode("utf-8", "replace")
+            raise self._translated(number, message[6:] if message.startswith("#") else message, doing, needs)
+        return packet
+
+    def close(self) -> None:
+        """End the session. Safe to call twice, and after the connection broke."""
+        cast(Any, self._session)._force_close()  # noqa: SLF001 - close() raises if the server was faster
+
+    def _pass_column_definitions(self, reader: PacketReader, doing: str, needs: str) -> None:
+        self._next(reader, doing, needs)
+        while True:
+            packet = self._next(reader, doing, needs)
+            if packet[0] == _EOF and len(packet) < _LONGEST_EOF:
+                return
+
+    def _next(self, reader: PacketReader, doing: str, needs: str) -> bytes:
+        packet = reader.read(self._query_timeout_s)
+        if packet is None:
+            raise SourceUnavailable(f"{doing}: the server has been silent for {self._query_timeout_s:g} s")
+        return self.check(packet, doing, needs=needs) if packet[0] == _ERROR else packet
+
+    @contextmanager
+    def _mapped(self, doing: str, needs: str) -> Iterator[None]:
+        try:
+            yield
+        except pymysql.MySQLError as error:
+            number, message = _number_and_message(error)
+            raise self._translated(number, message, doing, needs) from None
+
+    def _translated(self, number: int, message: str, doing: str, needs: str) -> Exception:
+        remedy = f"GRANT {needs} TO {self._account}" if needs else ""
+        return translate(number, message, f"MySQL {self._address}: {doing}", remedy=remedy)
+
+
+def _number_and_message(error: pymysql.MySQLError) -> tuple[int, str]:
+    number = error.args[0] if error.args and isinstance(error.args[0], int) else 0
+    message = str(error.args[1]) if len(error.args) > 1 else str(error)
+    # PyMySQL says (0, "") of a session that it has closed itself after an earlier failure.
+    return (number, message) if number else (CR.CR_SERVER_GONE_ERROR, message or "the connection is closed")
+
+
+def _shown(sql: str) -> str:
+    """A statement as it stands in an error: its beginning, on one line."""
+    line = " ".join(sql.split())
+    return line if len(line) <= _SHOWN_CHARACTERS else line[:_SHOWN_CHARACTERS] + "..."
+
+
+def _cells(row: bytes, columns: int) -> list[Cell]:
+    """The cells of a text row: each a length and that many bytes, or 0xFB for NULL.
+
+    https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_com_query_response_text_resultset_row.html
+    """
+    cells: list[Cell] = []
+    at = 0
+    for _ in range(columns):
+        length = row[at]
+        at += 1
+        if length >= _NULL_CELL:
+            if length == _NULL_CELL:
+                cells.append(None)
+                continue
+            width = _LENGTH_BYTES[length]
+            length = int.from_bytes(row[at : at + width], "little")
+            at += width
+        cells.append(row[at : at + length])
+        at += length
+    return cells
+
+
+def _tls_arguments(tls: Tls) -> dict[str, Any]:
+    """PyMySQL's arguments. Without any it does what MySQL calls preferred: TLS where the server offers it."""
+    if tls.mode is TlsMode.DISABLED:
+        return {"ssl_disabled": True}
+    if tls.mode is TlsMode.PREFERRED:
+        return {}
+    try:
+        context = ssl.create_default_context(cafile=tls.ca)
+        # The certificates that MySQL makes for itself lack what strict verification asks for.
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        context.check_hostname = tls.mode is TlsMode.VERIFY_IDENTITY
+        context.verify_mode = ssl.CERT_NONE if tls.mode is TlsMode.REQUIRED else ssl.CERT_REQUIRED
+        if tls.cert:
+            context.load_cert_chain(tls.cert, tls.key)
+    except OSError as error:
+        raise ConfigError(f"the TLS files of source.url cannot be used: {error}") from None
+    return {"ssl": context}

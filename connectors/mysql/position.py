@@ -1,0 +1,73 @@
+"""Where reading goes on: a point between two transactions, and how many rows after it are published already."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from connectors.source import Position
+from streamtrain.errors import PositionLost
+
+_FORMAT = 1
+
+
+def binlog_number(file: str) -> int:
+    """The running number of a log file: 42 for ``binlog.000042``. After 999999 the names grow, so names do not sort.
+
+    Raises ValueError if the name ends in no number.
+    """
+    return int(file.rpartition(".")[2])
+
+
+@dataclass(frozen=True, slots=True)
+class LogPosition:
+    """A point between two transactions of a server's log.
+
+    ``file`` and ``offset`` (bytes) point at the first event of the next transaction. ``gtids`` are the transactions before
+    it, in the server's notation; None if the server gives none. ``skip_rows`` rows of captured tables in the transaction
+    that begins here have been published already; it then is ``skip_gtid``, if it has one, and ``include`` says which
+    tables were captured, as the count is of their rows alone.
+    """
+
+    flavor: str
+    server: str
+    file: str
+    offset: int
+    gtids: str | None
+    skip_rows: int = 0
+    skip_gtid: str | None = None
+    include: tuple[str, ...] = ()
+
+    def to_json(self) -> Position:
+        """As it is kept beside the messages."""
+        document = asdict(self)
+        document["include"] = list(self.include)
+        return {"format": _FORMAT, **document}
+
+    @classmethod
+    def from_json(cls, document: Position) -> LogPosition:
+        """Raises PositionLost if the document is no position of this source."""
+        fields = dict(document)
+        if fields.pop("format", None) != _FORMAT:
+            raise _foreign(document)
+        try:
+            position = cls(**{**fields, "include": tuple(fields.get("include", ()))})
+            binlog_number(position.file)
+        except (TypeError, ValueError, AttributeError):
+            raise _foreign(document) from None
+        return position
+
+    def is_before(self, other: LogPosition) -> bool:
+        """Whether this point comes earlier in the same server's log."""
+        return (binlog_number(self.file), self.offset) < (binlog_number(other.file), other.offset)
+
+    def __str__(self) -> str:
+        gtids = f" (GTIDs {self.gtids})" if self.gtids else ""
+        rows = f" + {self.skip_rows} rows" if self.skip_rows else ""
+        return f"{self.file}:{self.offset}{rows}{gtids}"
+
+
+def _foreign(document: Position) -> PositionLost:
+    return PositionLost(
+        f"the stored position is none of a MySQL or MariaDB source: {sorted(document)}",
+        hint="another kind of source has written to these topics: choose another topic.prefix",
+    )

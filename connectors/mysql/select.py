@@ -1,0 +1,129 @@
+"""How each column is asked for in SELECT and made a JSON value, so that it equals what the binlog gives for the same row.
+
+The server's text of a FLOAT has six digits and would lose some: multiplied by 1E0 it is a DOUBLE, whose text is exact.
+ZEROFILL shows only in text, and goes when something is added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from connectors.mysql import values
+from connectors.mysql.connection import Cell, quote_identifier, quote_table
+from connectors.mysql.schema import Column, TableSchema
+from connectors.source import Row
+from streamtrain.errors import SourceMisconfigured
+
+Convert = Callable[[bytes], Any]
+
+_INTEGERS = {"tinyint", "smallint", "mediumint", "int", "bigint", "year"}
+_TEXTS = {"char", "varchar", "tinytext", "text", "mediumtext", "longtext", "enum", "set"}
+_BYTES = {"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"}
+_GEOMETRIES = {
+    "geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon",
+    "geometrycollection", "geomcollection",
+}  # fmt: skip
+
+
+class TableReader:
+    """The statement that reads one table whole, and the conversion of its rows.
+
+    Raises SourceMisconfigured if the table has a column that cannot be captured.
+    """
+
+    def __init__(self, schema: TableSchema) -> None:
+        self.table = schema.table
+        self.width = len(schema.columns)
+        self._conversions = [_conversion(schema, column) for column in schema.columns]
+        self.quoted_name = quote_table(self.table.database, self.table.name)
+        columns = ", ".join(_expression(column) for column in schema.columns)
+        self.statement = f"SELECT {columns} FROM {self.quoted_name}"  # noqa: S608 - every name in it is quoted
+        if self.table.key:
+            key = ", ".join(quote_identifier(self.table.columns[index]) for index in self.table.key)
+            self.statement += f" ORDER BY {key}"
+
+    def rows(self, chunk: Sequence[Sequence[Cell]]) -> list[Row]:
+        """JSON values of the server's texts, column by column."""
+        columns = [
+            [None if cell is None else convert(cell) for cell in column]
+            for convert, column in zip(self._conversions, zip(*chunk, strict=True), strict=True)
+        ]
+        return list(zip(*columns, strict=True))
+
+
+def _expression(column: Column) -> str:
+    name = quote_identifier(column.name)
+    if column.data_type in {"float", "double"}:
+        return f"{name} * 1E0"
+    if column.data_type == "decimal" and "zerofill" in column.declared:
+        return f"{name} + 0"
+    return name
+
+
+def _conversion(schema: TableSchema, column: Column) -> Convert:
+    """The conversion of a cell that is not NULL."""
+    kind = column.data_type
+    if kind in _INTEGERS:
+        return int
+    if kind in _TEXTS or kind == "decimal":
+        return bytes.decode
+    if kind in _BYTES:
+        return values.base64_text
+    if kind in _GEOMETRIES:
+        return values.geometry_value
+    made = _FACTORIES.get(kind)
+    if made is None:
+        raise SourceMisconfigured(
+            f"{schema.table.full_name}.{column.name} has type {column.declared}, which cannot be captured",
+            hint="leave the table out of source.include, or keep the value in a column of another type",
+        )
+    return made(column)
+
+
+def _float32(_column: Column) -> Convert:
+    return lambda cell: values.float32(float(cell))
+
+
+def _date(column: Column) -> Convert:
+    zero = None if column.nullable else values.ZERO
+
+    def convert(cell: bytes) -> int | None:
+        days = values.date_from_text(cell.decode("ascii"))
+        return zero if days is None else days
+
+    return convert
+
+
+def _datetime(column: Column) -> Convert:
+    zero = None if column.nullable else values.ZERO
+    digits = column.fraction_digits
+
+    def convert(cell: bytes) -> int | None:
+        moment = values.datetime_from_text(cell.decode("ascii"), digits)
+        return zero if moment is None else moment
+
+    return convert
+
+
+def _timestamp(column: Column) -> Convert:
+    zero = None if column.nullable else values.ZERO_TIMESTAMP
+    return lambda cell: values.timestamp_from_text(cell.decode("ascii")) or zero
+
+
+def _bits(column: Column) -> Convert:
+    width = column.width
+    return lambda cell: values.bit_value(cell, width)
+
+
+_FACTORIES: dict[str, Callable[[Column], Convert]] = {
+    "float": _float32,
+    "double": lambda _column: float,
+    "date": _date,
+    "datetime": _datetime,
+    "timestamp": _timestamp,
+    "time": lambda _column: lambda cell: values.time_from_text(cell.decode("ascii")),
+    "bit": _bits,
+    "json": lambda _column: lambda cell: values.json_from_text(cell.decode()),
+    "vector": lambda _column: values.vector_value,
+}

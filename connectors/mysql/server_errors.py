@@ -1,0 +1,59 @@
+"""What the numbers of MySQL's and MariaDB's errors mean for us.
+
+Numbers: https://dev.mysql.com/doc/mysql-errors/9.4/en/ and https://mariadb.com/kb/en/mariadb-error-code-reference/
+"""
+
+from __future__ import annotations
+
+from streamtrain.errors import (
+    AccessDenied,
+    FencedOut,
+    PositionLost,
+    SourceMisconfigured,
+    SourceUnavailable,
+    StreamtrainError,
+)
+
+# The account is refused, or lacks a right.
+_DENIED = {1044, 1045, 1130, 1142, 1143, 1227, 1251, 1370, 1698, 1820, 1862, 2059, 2061, 3118, 3159, 4151}
+# The server is away, or shutting down, or has ended this connection or statement: trying again may help.
+_RETRY = dict.fromkeys((
+    1040, 1042, 1043, 1053, 1077, 1080, 1129, 1152, 1158, 1159, 1160, 1161, 1184, 1203, 1226, 1317, 1927, 1969,
+    2002, 2003, 2006, 2013, 2026, 2055, 3024, 3169, 4031,
+), "")  # fmt: skip
+_RETRY |= dict.fromkeys((1205, 1213), "a long statement or transaction holds the lock: wait for it, or end it")
+# What was looked up a moment ago has been dropped or altered since.
+_RETRY |= dict.fromkeys((1054, 1146, 1412), "a table was changed meanwhile; the read is begun again")
+_BINLOG_READ = 1236
+_NOT_A_BINLOG_SERVER = {1373, 1381}
+
+POSITION_LOST_HINT = (
+    "changes are lost that are in no topic. Set `snapshot: when_needed` to read the tables anew and go on from there, "
+    "or begin again under a new topic.prefix; keep logs longer than the longest stop (binlog_expire_logs_seconds)"
+)
+
+
+def translate(number: int, message: str, doing: str, *, remedy: str = "") -> StreamtrainError:
+    """The error of our tree for a server's error ``number``, met while ``doing`` something. ``remedy`` mends a denial."""
+    text = f"{doing}: {message} (error {number})"
+    if number == _BINLOG_READ:
+        return _binlog_error(message, text)
+    if number in _DENIED:
+        return AccessDenied(text, hint=remedy or "check user, password and host of source.url")
+    if number in _RETRY:
+        return SourceUnavailable(text, hint=_RETRY[number])
+    return SourceMisconfigured(text, hint="start the server with --log-bin" if number in _NOT_A_BINLOG_SERVER else "")
+
+
+def _binlog_error(message: str, text: str) -> StreamtrainError:
+    """The reasons that the server gives, as prose, for not sending the log."""
+    lower = message.lower()
+    if "same server_uuid/server_id" in lower or "same server_id" in lower:
+        return FencedOut(text, hint="another replica reads with this server id: give each its own source.server_id")
+    if "max_allowed_packet" in lower:
+        return SourceMisconfigured(text, hint="raise the server's max_allowed_packet to 1073741824")
+    if "server_id" in lower or "misconfigured" in lower:
+        return SourceMisconfigured(text)
+    if "could not find first log file" in lower or "purged" in lower:
+        return PositionLost(text, hint=POSITION_LOST_HINT)
+    return PositionLost(text, hint=f"the server's log does not hold this position: {POSITION_LOST_HINT}")

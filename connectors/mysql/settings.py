@@ -1,0 +1,55 @@
+"""What a MySQL or MariaDB source is told."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+from dataclasses import dataclass, field
+from typing import Literal
+
+SnapshotMode = Literal["initial", "no_data", "when_needed"]
+Follow = Literal["auto", "file"]
+
+SYSTEM_DATABASES = frozenset({"mysql", "sys", "information_schema", "performance_schema"})
+
+
+@dataclass(frozen=True, slots=True)
+class MysqlSettings:
+    """A server, the tables of it that are captured, and how its log is followed."""
+
+    url: str = field(repr=False)
+    """``mysql://user:password@host:port/?options``; see ``address.py``."""
+    include: tuple[str, ...]
+    """Shell patterns over ``database.table``, case-sensitive."""
+    prefix: str
+    """The ``name`` in the records' source block, and the first part of the topics' names."""
+    snapshot: SnapshotMode = "initial"
+    """``initial``: all rows first; ``no_data``: changes from now on; ``when_needed``: ``initial``, and again on a lost
+    position."""
+    server_id: int | None = None
+    """This replica's id, which no other server or replica may have; None takes one from ``prefix``."""
+    follow: Follow = "auto"
+    """``auto``: by GTID where the server has them; ``file``: by file and offset always."""
+    max_rows: int = 8_192
+    """Rows in one read, about, and rows of an unfinished transaction that are held back."""
+    lock_wait_s: int = 10
+    """How long the snapshot waits for the lock it takes on MySQL: new writes wait as long behind it."""
+    heartbeat_s: float = 1.0
+    """How often an idle server shows that it is there."""
+    silence_s: float = 30.0
+    """After this long without even a heartbeat the connection is taken for dead."""
+
+    @property
+    def replica_id(self) -> int:
+        """``server_id``, or one in the upper half of the range, where few servers are numbered, made of ``prefix``."""
+        if self.server_id is not None:
+            return self.server_id
+        digest = hashlib.sha256(self.prefix.encode()).digest()
+        return (1 << 31) | int.from_bytes(digest[:4], "big") >> 1
+
+    def captures(self, database: str, table: str) -> bool:
+        """Whether a table is captured. The server's own never are."""
+        if database.lower() in SYSTEM_DATABASES:
+            return False
+        name = f"{database}.{table}"
+        return any(fnmatch.fnmatchcase(name, pattern) for pattern in self.include)

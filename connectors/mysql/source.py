@@ -1,0 +1,198 @@
+"""Committed changes of a MySQL or MariaDB server: a snapshot of the captured tables, then the binary log.
+
+What is promised: every row that a statement inserts, updates or deletes comes once, in commit order; a row of the
+snapshot has the same values as the same row in the log; a TRUNCATE comes as one. What cannot be followed stops the
+source: statement-based changes, XA transactions on captured tables, event types that are not known.
+
+What is not: DROP TABLE and DROP or TRUNCATE PARTITION take rows away, and ALTER TABLE may rewrite them, without telling
+which; as with Debezium they make no deletes or updates. MariaDB, and MySQL before 9.6, leave out of the log what foreign keys
+with CASCADE or SET NULL change in child tables; ``doctor`` names such tables.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import replace
+from functools import lru_cache
+
+from connectors.mysql.address import parse_url
+from connectors.mysql.connection import Connection
+from connectors.mysql.continuity import require_continuity
+from connectors.mysql.origin import OriginWriter
+from connectors.mysql.position import LogPosition
+from connectors.mysql.preflight import require_readable, require_settings, require_tables
+from connectors.mysql.schema import tables
+from connectors.mysql.server import Server, inspect, log_end
+from connectors.mysql.settings import MysqlSettings
+from connectors.mysql.snapshot import Snapshot
+from connectors.mysql.snapshot_point import open_snapshot_point
+from connectors.mysql.stream import BinlogStream, StreamSettings, parse_gtids
+from connectors.source import Change, Position, SourceBatch
+from streamtrain import log
+from streamtrain.errors import PositionLost, SourceMisconfigured, SourceUnavailable
+
+_log = log.get("mysql")
+
+
+class MysqlSource:
+    """``connectors.source.Source`` over one server.
+
+    ``clock`` gives seconds since 1970, ``monotonic`` seconds that only rise.
+    """
+
+    def __init__(
+        self,
+        settings: MysqlSettings,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings = settings
+        self._address = parse_url(settings.url)
+        self._clock = clock
+        self._captures = lru_cache(maxsize=65_536)(settings.captures)
+        self._stream_settings = StreamSettings(
+            replica_id=settings.replica_id,
+            prefix=settings.prefix,
+            captured=self._captures,
+            max_rows=settings.max_rows,
+            heartbeat_s=settings.heartbeat_s,
+            silence_s=settings.silence_s,
+            monotonic=monotonic,
+        )
+        self._idle: Connection | None = None
+        self._server: Server | None = None
+        self._snapshot: Snapshot | None = None
+        self._stream: BinlogStream | None = None
+        self._position: LogPosition | None = None
+        """After all that was read; None while the snapshot is being read."""
+
+    def open(self, position: Position | None) -> None:
+        self.close()
+        try:
+            self._idle = Connection(self._address)
+            server = self._server = self._examined(self._idle)
+            if position is None:
+                self._begin(server)
+                return
+            start = LogPosition.from_json(position)
+            try:
+                self._stream = self._follow(server, start)
+                self._position = start
+            except PositionLost as error:
+                self._begin_again(server, error)
+        except BaseException:
+            self.close()
+            raise
+
+    def read(self, timeout_s: float) -> SourceBatch:
+        server = self._opened()
+        if self._snapshot is not None:
+            return self._read_snapshot(self._snapshot)
+        try:
+            if self._stream is None and self._position is not None:
+                self._stream = self._follow(server, self._position)
+            return self._read_stream(timeout_s)
+        except PositionLost as error:
+            self._begin_again(server, error)
+            return SourceBatch((), None if self._position is None else self._position.to_json())
+
+    def confirm(self, position: Position) -> None:
+        """Nothing to do: when binary logs go is the server's decision."""
+
+    def end(self) -> Position:
+        return self._log_end(self._opened()).to_json()
+
+    def reached(self, end: Position) -> bool:
+        server, here, there = self._opened(), self._position, LogPosition.from_json(end)
+        if here is None:
+            return False
+        if here.server == there.server:
+            return not here.is_before(there)
+        ours, theirs = parse_gtids(server, here), parse_gtids(server, there)
+        return ours is not None and theirs is not None and ours.covers(theirs)
+
+    def close(self) -> None:
+        for part in (self._idle, self._snapshot, self._stream):
+            if part is not None:
+                part.close()
+        self._idle = self._server = self._snapshot = self._stream = self._position = None
+
+    def _connection(self) -> Connection:
+        """The connection that ``open`` began with, for its first taker; a new one for the others."""
+        connection, self._idle = self._idle, None
+        return connection or Connection(self._address)
+
+    def _opened(self) -> Server:
+        if self._server is None:
+            raise SourceUnavailable("the source is not open", hint="open it first")
+        return self._server
+
+    def _examined(self, connection: Connection) -> Server:
+        """The server, once it is known that it can be captured from."""
+        server = inspect(connection, by_gtid=self._settings.follow == "auto")
+        if server.server_id == self._settings.replica_id:
+            raise SourceMisconfigured(
+                f"source.server_id is {server.server_id}, which is the server's own", hint="choose another number"
+            )
+        require_settings(connection, server)
+        require_tables(tables(connection, self._captures))
+        return server
+
+    def _log_end(self, server: Server) -> LogPosition:
+        with closing(Connection(self._address)) as connection:
+            return log_end(connection, server)
+
+    def _begin(self, server: Server) -> None:
+        if self._settings.snapshot == "no_data":
+            self._position = self._log_end(server)
+            self._stream = self._follow(server, self._position)
+            return
+        with closing(self._connection()) as connection:
+            require_readable(connection, tables(connection, self._captures), self._settings.include)
+        point = open_snapshot_point(self._address, server, self._captures, self._settings.lock_wait_s)
+        origin = OriginWriter(server.flavor.value, self._settings.prefix)
+        self._snapshot = Snapshot(point, origin, int(self._clock() * 1_000_000))
+
+    def _begin_again(self, server: Server, error: PositionLost) -> None:
+        if self._settings.snapshot != "when_needed":
+            raise error
+        _log.warning("position lost, reading all rows again", reason=error.message)
+        if self._stream is not None:
+            self._stream.close()
+        self._stream = self._position = None
+        self._begin(server)
+
+    def _follow(self, server: Server, position: LogPosition) -> BinlogStream:
+        connection = self._connection()
+        try:
+            if self._settings.follow == "file":
+                position = replace(position, gtids=None)
+            require_continuity(connection, server, position, self._settings.include)
+            start = replace(position, server=server.identity, include=self._settings.include)
+            return BinlogStream(connection, server, start, self._stream_settings)
+        except BaseException:
+            connection.close()
+            raise
+
+    def _read_snapshot(self, snapshot: Snapshot) -> SourceBatch:
+        change = snapshot.read()
+        if change is not None:
+            return SourceBatch((change,), None)
+        snapshot.close()
+        self._snapshot, self._position = None, snapshot.position
+        return SourceBatch((), snapshot.position.to_json())
+
+    def _read_stream(self, timeout_s: float) -> SourceBatch:
+        if self._stream is None:
+            raise SourceUnavailable("the source is not open", hint="open it first")
+        changes = self._stream.read(timeout_s)
+        self._position = self._stream.position
+        return SourceBatch(changes, self._position.to_json(), self._lag_ms(changes))
+
+    def _lag_ms(self, changes: Sequence[Change]) -> int | None:
+        if not changes:
+            return None
+        committed_us: int = changes[-1].origin["ts_us"]
+        return max(0, int(self._clock() * 1_000) - committed_us // 1_000)
