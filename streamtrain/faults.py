@@ -46,6 +46,12 @@ class _Armed:
 _armed = _Armed(os.environ.get(_ENVIRONMENT, ""))
 
 
+def arm(text: str) -> None:
+    """Arm ``STEP`` or ``STEP:COUNT`` in this process, or disarm with an empty text. Raises ValueError on an unknown step."""
+    global _armed  # noqa: PLW0603 - one process dies once
+    _armed = _Armed(text)
+
+
 def passed(step: str) -> None:
     """Say that ``step`` has been passed. Costs one comparison when nothing is armed."""
     if step != _armed.step:

@@ -34,4 +34,5 @@ def configure(log_format: LogFormat = "text", *, debug: bool = False) -> None:
 
 def get(name: str) -> Any:
     """A logger whose lines carry ``component=name``."""
-    return structlog.get_logger().bind(component=name)
+    # Initial values, not bind(): a bound logger would keep the configuration of the moment of import.
+    return structlog.get_logger(component=name)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import orjson
 import yaml
 
 from streamtrain.topic.base import TopicPartition, TopicReader
+from tests.processes import start
 
 
 @dataclass(frozen=True)
@@ -36,45 +36,50 @@ class Line:
         self.directory = directory
         self.config = directory / f"{name}.yaml"
         self.config.write_text(yaml.safe_dump(dict(config), sort_keys=False))
+        self.crashed = False
+        self.returncode: int | None = None
+        self.stderr = ""
 
     def run(self, command: str, *arguments: str, crash_at: str | None = None, check: bool = True) -> str:
-        """Run one command to its end; its standard output. ``crash_at`` expects the process to die there by SIGKILL."""
-        done = subprocess.run(self._words(command, *arguments), env=self._environment(crash_at), capture_output=True,
-                              text=True, timeout=240, check=False)  # fmt: skip
-        if crash_at is not None:
-            assert done.returncode in {0, -signal.SIGKILL}, done.stderr
-            self.crashed = done.returncode == -signal.SIGKILL
-        elif check:
-            assert done.returncode == 0, f"{command}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
-        self.stderr, self.returncode = done.stderr, done.returncode
-        return done.stdout
+        """Run one command to its end; its standard output. With ``crash_at`` it may die there by SIGKILL."""
+        output, errors = self._files(command)
+        process = start([command, str(self.config), *arguments], output, errors, crash_at)
+        process.join(240)
+        if process.exitcode is None:
+            process.kill()
+            raise AssertionError(f"{command} does not end\n{errors.read_text()}")
+        self.returncode, self.stderr = process.exitcode, errors.read_text()
+        self.crashed = process.exitcode == -signal.SIGKILL
+        if check and not (crash_at is not None and self.crashed):
+            said = f"{output.read_text()}\n{self.stderr}"
+            assert process.exitcode == 0, f"{command}: exit {process.exitcode}\n{said}"
+        return output.read_text()
 
     def json(self, command: str, *arguments: str) -> Any:
         return json.loads(self.run(command, *arguments, "--json"))
 
+    def start(self, command: str, *arguments: str) -> ForkServerProcess:
+        """Start a command that goes on; the caller ends it."""
+        return start([command, str(self.config), *arguments], *self._files(command))
+
     @contextmanager
-    def running(self, command: str, *arguments: str, crash_at: str | None = None) -> Iterator[subprocess.Popen[str]]:
+    def running(self, command: str, *arguments: str) -> Iterator[ForkServerProcess]:
         """The command as a process that goes on; ended by SIGTERM after the block if it still runs."""
-        log = (self.directory / f"{command}-{os.urandom(3).hex()}.log").open("w+")
-        with log, subprocess.Popen(self._words(command, *arguments), env=self._environment(crash_at), stdout=log,
-                                   stderr=log, text=True) as process:  # fmt: skip
-            try:
-                yield process
-            finally:
-                if process.poll() is None:
-                    process.send_signal(signal.SIGTERM)
-                try:
-                    process.wait(60)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    raise
+        process = self.start(command, *arguments)
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.join(60)
+            if process.exitcode is None:
+                process.kill()
 
-    def _words(self, command: str, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "streamtrain", command, str(self.config), *arguments]
-
-    def _environment(self, crash_at: str | None) -> dict[str, str]:
-        environment = {name: value for name, value in os.environ.items() if name != "STREAMTRAIN_CRASH_AT"}
-        return environment | ({"STREAMTRAIN_CRASH_AT": crash_at} if crash_at else {})
+    def _files(self, command: str) -> tuple[Path, Path]:
+        name = f"{self.config.stem}-{command}-{os.urandom(3).hex()}"
+        output, errors = self.directory / f"{name}.out", self.directory / f"{name}.err"
+        output.touch()
+        errors.touch()
+        return output, errors
 
 
 def published(reader: TopicReader, topic: str) -> list[Published]:

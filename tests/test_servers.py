@@ -224,11 +224,12 @@ def run_command() -> Iterator[tuple[subprocess.Popen[str], Database, int]]:
 
 def test_the_run_command_runs_a_server_until_it_is_interrupted() -> None:
     with run_command() as (process, server, pid):
-        assert server.answers()
+        ((data,),) = server.execute("SELECT @@datadir")
         process.send_signal(signal.SIGINT)
         assert process.wait(DEADLINE_S) == 0
         assert gone(pid)
         assert not server.answers()
+        assert not Path(data).exists()
 
 
 def test_a_server_does_not_outlast_the_run_that_started_it_even_if_that_is_killed() -> None:

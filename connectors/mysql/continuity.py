@@ -9,7 +9,7 @@ from connectors.mysql.server import Flavor, Server, binlog_files
 from connectors.mysql.server_errors import POSITION_LOST_HINT
 from streamtrain.errors import ConfigError, PositionLost, SourceMisconfigured
 
-_COMMIT_WAIT_S = 10
+_COMMIT_WAIT_S = 5
 
 
 def require_continuity(connection: Connection, server: Server, position: LogPosition, include: tuple[str, ...]) -> None:

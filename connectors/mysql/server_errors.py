@@ -25,6 +25,7 @@ _RETRY |= dict.fromkeys((1205, 1213), "a long statement or transaction holds the
 # What was looked up a moment ago has been dropped or altered since.
 _RETRY |= dict.fromkeys((1054, 1146, 1412), "a table was changed meanwhile; the read is begun again")
 _BINLOG_READ = 1236
+_ID_TAKEN = 4052
 _NOT_A_BINLOG_SERVER = {1373, 1381}
 
 POSITION_LOST_HINT = (
@@ -36,7 +37,7 @@ POSITION_LOST_HINT = (
 def translate(number: int, message: str, doing: str, *, remedy: str = "") -> StreamtrainError:
     """The error of our tree for a server's error ``number``, met while ``doing`` something. ``remedy`` mends a denial."""
     text = f"{doing}: {message} (error {number})"
-    if number == _BINLOG_READ:
+    if number in {_BINLOG_READ, _ID_TAKEN}:
         return _binlog_error(message, text)
     if number in _DENIED:
         return AccessDenied(text, hint=remedy or "check user, password and host of source.url")

@@ -35,6 +35,9 @@ from streamtrain.errors import PositionLost, SourceMisconfigured, SourceUnavaila
 
 _log = log.get("mysql")
 
+# Before the first file of another server's log, until it says in which file its GTIDs are.
+_ELSEWHERE = "unknown.0"
+
 
 class MysqlSource:
     """``connectors.source.Source`` over one server.
@@ -170,7 +173,9 @@ class MysqlSource:
             if self._settings.follow == "file":
                 position = replace(position, gtids=None)
             require_continuity(connection, server, position, self._settings.include)
-            start = replace(position, server=server.identity, include=self._settings.include)
+            start = replace(position, include=self._settings.include)
+            if position.server != server.identity:
+                start = replace(start, server=server.identity, file=_ELSEWHERE, offset=0)
             return BinlogStream(connection, server, start, self._stream_settings)
         except BaseException:
             connection.close()

@@ -135,8 +135,9 @@ class Transactions:
             self._transaction = None
 
     def _move_on(self, event: events.Event) -> None:
+        """Past an event between two transactions. A connection by GTID begins with those at the beginning of the file."""
         if event.end_position and not event.artificial and not self._given:
-            self._offset = self._end_of(event)
+            self._offset = max(self._offset, self._end_of(event))
 
     def _end_of(self, event: events.Event) -> int:
         return (self._wraps << 32) + event.end_position

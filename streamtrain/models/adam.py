@@ -1,4 +1,4 @@
-"""Adam for dense parameters, and the step that takes an example back out."""
+"""Adam without momentum, and the step that takes an example back out."""
 
 from __future__ import annotations
 
@@ -8,68 +8,64 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.nn import Parameter
 
-from streamtrain.features.arrays import State, check
+from streamtrain.features.arrays import State, check, integer
 
+_DECAY = 0.999
 _EPSILON = 1e-8
+_LARGEST = 3.0
 
 
 class Adam:
-    """torch's Adam (Kingma and Ba, ICLR 2015) over named parameters, with retraction.
+    """Kingma and Ba, "Adam: A Method for Stochastic Optimization" (ICLR 2015), with beta1 = 0, over named parameters.
 
-    Of an example's gradient g, Adam lets lr * g / sqrt(v) flow into a parameter over the steps that follow, v being the
-    running mean of squared gradients. ``retract`` puts that back with the example's gradient at the current weights. Its
-    step is never larger than lr, the moments and the step number stay as they are, and a parameter that was never learned
-    is left alone.
+    v = 0.999 v + 0.001 g**2, and w -= lr * r, r = g / sqrt(v / (1 - 0.999**steps)). Without momentum an example acts on
+    the weights in its own slice and in none after it, so that the same step the other way takes it back out. ``r`` is
+    held within three, which typical gradients keep of themselves: without momentum, one wrong label in a slice of its own
+    could otherwise move a well-fitted model by up to lr / sqrt(0.001).
     """
 
     def __init__(self, parameters: Mapping[str, Parameter], learning_rate: float) -> None:
         self._parameters = dict(parameters)
         self._learning_rate = learning_rate
-        self._optimizer = torch.optim.Adam(self._parameters.values(), lr=learning_rate, eps=_EPSILON, fused=True)
-        for parameter in self._parameters.values():
-            # torch makes these at the first step; made here, the state has one form from the beginning.
-            self._optimizer.state[parameter] = {
-                "step": torch.zeros(()),
-                "exp_avg": torch.zeros_like(parameter),
-                "exp_avg_sq": torch.zeros_like(parameter),
-            }
+        self._mean_squares = {name: torch.zeros_like(parameter) for name, parameter in self._parameters.items()}
+        self._steps = dict.fromkeys(self._parameters, 0)
 
     @property
     def steps(self) -> int:
         """How many slices have been learned."""
-        return max(int(self._optimizer.state[parameter]["step"]) for parameter in self._parameters.values())
+        return max(self._steps.values())
 
+    @torch.no_grad()
     def learn(self) -> None:
-        """One step down the parameters' gradients, which are then cleared."""
-        self._optimizer.step()
-        self._optimizer.zero_grad()
+        """One step down the parameters' gradients, which are then cleared. A parameter without gradient stays."""
+        for name, parameter in self._parameters.items():
+            if parameter.grad is not None:
+                self._steps[name] += 1
+                self._mean_squares[name].mul_(_DECAY).addcmul_(parameter.grad, parameter.grad, value=1.0 - _DECAY)
+                parameter.sub_(self._relative(name, parameter.grad), alpha=self._learning_rate)
+            parameter.grad = None
 
     @torch.no_grad()
     def retract(self) -> None:
-        """Put back what the parameters' gradients took, and clear them."""
-        _, beta2 = self._optimizer.defaults["betas"]
-        for parameter in self._parameters.values():
-            kept = self._optimizer.state[parameter]
-            step = int(kept["step"])
-            if parameter.grad is None or step == 0:
-                continue
-            mean_square = kept["exp_avg_sq"] / (1.0 - beta2**step)
-            scale = torch.maximum(mean_square, parameter.grad.square()).sqrt() + _EPSILON
-            parameter.add_(parameter.grad / scale, alpha=self._learning_rate)
-        self._optimizer.zero_grad()
+        """The step of ``learn`` the other way; v and the step number stay as they are. What was never learned stays."""
+        for name, parameter in self._parameters.items():
+            if parameter.grad is not None and self._steps[name]:
+                parameter.add_(self._relative(name, parameter.grad), alpha=self._learning_rate)
+            parameter.grad = None
+
+    def _relative(self, name: str, gradient: Tensor) -> Tensor:
+        scale = (self._mean_squares[name] / (1.0 - _DECAY ** self._steps[name])).sqrt_().add_(_EPSILON)
+        return (gradient / scale).clamp_(-_LARGEST, _LARGEST)
 
     def state(self) -> dict[str, NDArray[Any]]:
-        return {
-            f"{name}/{key}": value.numpy().copy()
-            for name, parameter in self._parameters.items()
-            for key, value in self._optimizer.state[parameter].items()
-        }
+        squares = {f"{name}/mean_square": square.numpy().copy() for name, square in self._mean_squares.items()}
+        return squares | {f"{name}/steps": integer(steps) for name, steps in self._steps.items()}
 
     def load(self, state: State) -> None:
         check("the Adam optimizer", self.state(), state)
-        for name, parameter in self._parameters.items():
-            kept = self._optimizer.state[parameter]
-            for key, value in kept.items():
-                value.copy_(torch.from_numpy(np.array(state[f"{name}/{key}"])))
+        for name in self._parameters:
+            self._mean_squares[name] = torch.from_numpy(np.array(state[f"{name}/mean_square"]))
+            self._steps[name] = int(state[f"{name}/steps"])

@@ -250,6 +250,15 @@ def test_abort_without_a_transaction_does_nothing(topic: Topic) -> None:
     assert writer.position() is None
 
 
+def test_what_was_committed_counts_as_the_end_once_its_writer_is_closed(topic: Topic) -> None:
+    name, reader = topic.named("events"), topic.reader()
+    high = 0
+    for number in range(3):
+        written(topic, name, numbered(number, 1)).close()
+        assert (high := reader.watermarks(TopicPartition(name, 0)).high) > high
+    assert read(reader, name, 3) == pairs(numbered(0, 3))
+
+
 def test_a_position_survives_its_writer(topic: Topic) -> None:
     writer = topic.writer()
     assert writer.position() is None
@@ -514,8 +523,7 @@ class Play:
     def commit(self) -> None:
         self._position = b"position %d" % next(self._numbers)
         self._writer.commit(self._position)
-        for committed, sent in zip(self._committed, self._open, strict=True):
-            committed += sent
+        self._committed = [committed + sent for committed, sent in zip(self._committed, self._open, strict=True)]
         self._open = [[], []]
 
     def abort(self) -> None:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import random
-import signal
-import subprocess
-import sys
 import threading
 from contextlib import ExitStack
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import pytest
@@ -64,22 +62,20 @@ def test_thirty_random_kills_leave_history_and_state_as_if_there_were_none(
 
 
 def _kill_at_random(line: Line, chance: random.Random, done: threading.Event) -> None:
-    processes: dict[str, subprocess.Popen[bytes]] = {}
+    processes: dict[str, ForkServerProcess] = {}
     try:
         for _ in range(KILLS):
             for command in ("connect", "train"):
                 if command not in processes:
-                    processes[command] = subprocess.Popen(
-                        [sys.executable, "-m", "streamtrain", command, str(line.config)], stderr=subprocess.DEVNULL
-                    )
-            # Not a wait for anything: the moment of the kill is what is drawn. Start-up takes some seconds of it.
-            done.wait(chance.uniform(0.5, 4.0))
+                    processes[command] = line.start(command)
+            # Not a wait for anything: the moment of the kill is what is drawn.
+            done.wait(chance.uniform(0.05, 2.0))
             victim = chance.choice(["connect", "train"])
             process = processes.pop(victim)
-            assert process.poll() is None, f"{victim} ended by itself with {process.returncode}"
-            process.send_signal(signal.SIGKILL)
-            process.wait()
+            assert process.exitcode is None, f"{victim} ended by itself with {process.exitcode}"
+            process.kill()
+            process.join()
     finally:
         for process in processes.values():
             process.terminate()
-            process.wait()
+            process.join()

@@ -36,8 +36,11 @@ class InstanceFolder:
 
 
 def _lock(path: Path) -> IO[str] | None:
-    """The lock's open file, or None if another process holds it."""
-    file = path.open("w")
+    """The lock's open file, or None if another process holds it or has just removed the folder."""
+    try:
+        file = path.open("w")
+    except FileNotFoundError:
+        return None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import resource
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
-from streamtrain.errors import ConfigError, FatalError, PositionLost, TopicUnavailable
+from streamtrain.errors import ConfigError, FatalError, FencedOut, PositionLost, TopicUnavailable
 from streamtrain.topic.base import Message, TopicPartition
 from streamtrain.topic.file import FileReader, FileWriter
 from streamtrain.topic.file.reader import CHUNK_BYTES, FOLLOW_S
@@ -114,10 +116,8 @@ def test_a_damaged_line_stops_reader_and_writer_and_is_named(tmp_path: Path, lin
 def test_a_log_of_another_format_is_refused(tmp_path: Path) -> None:
     commit(tmp_path, 1)
     text = (tmp_path / "commits").read_bytes()
-    from zlib import crc32
-
     document = b'{"format":"streamtrain file topic","version":2}'
-    (tmp_path / "commits").write_bytes(b"%08x %s\n" % (crc32(document), document) + text)
+    (tmp_path / "commits").write_bytes(b"%08x %s\n" % (zlib.crc32(document), document) + text)
     with pytest.raises(FatalError, match="another format"):
         read(tmp_path)
 
@@ -128,14 +128,14 @@ def test_a_damaged_record_stops_the_reader_and_is_named(tmp_path: Path, at: int)
     frame = data(tmp_path).stat().st_size // 2
     byte = data(tmp_path).read_bytes()[frame + at]
     overwrite(data(tmp_path), frame + at, bytes([byte ^ 0x41]))
-    with pytest.raises(FatalError, match=f"0.log is damaged at byte {frame}: "):
+    with pytest.raises(FatalError, match=rf"0\.log is damaged at byte {frame}: "):
         read(tmp_path)
 
 
 def test_a_zeroed_block_is_damage_and_not_a_record(tmp_path: Path) -> None:
     commit(tmp_path, 1, 2)
     overwrite(data(tmp_path), 0, b"\x00" * data(tmp_path).stat().st_size)
-    with pytest.raises(FatalError, match="0.log is damaged at byte 0: "):
+    with pytest.raises(FatalError, match=r"0\.log is damaged at byte 0: "):
         read(tmp_path)
 
 
@@ -143,7 +143,7 @@ def test_data_that_is_shorter_than_what_was_committed_stops_the_writer(tmp_path:
     commit(tmp_path, 1, 2)
     with data(tmp_path).open("r+b") as file:
         file.truncate(50)
-    with pytest.raises(FatalError, match="0.log is damaged at byte 50: "):
+    with pytest.raises(FatalError, match=r"0\.log is damaged at byte 50: "):
         opened(tmp_path)
 
 
@@ -260,11 +260,10 @@ def test_a_lock_that_is_held_too_long_is_an_error_that_names_it(tmp_path: Path) 
 
 
 def test_a_writer_that_was_taken_over_names_the_process(tmp_path: Path) -> None:
-    with closing(opened(tmp_path)) as old, closing(opened(tmp_path)):
-        from os import getpid
-
-        with pytest.raises(FatalError, match=f"taken over by process {getpid()}"):
-            old.ensure_topic("another")
+    old = opened(tmp_path)
+    commit(tmp_path, 1)
+    with closing(old), pytest.raises(FencedOut, match=f"taken over by process {os.getpid()}"):
+        old.ensure_topic("another")
 
 
 def test_a_directory_that_cannot_be_one_is_wrong_usage(tmp_path: Path) -> None:

@@ -237,7 +237,7 @@ class EventDecoder:
             present = int.from_bytes(reader.take((count + 7) // 8), "little")
             if present & compiled.all_columns != compiled.all_columns:
                 raise Malformed("the row image is not full", _NOT_FULL_HINT)
-        rows = compiled.decode(reader.data, reader.position, reader.end)
+        rows = compiled.decode(reader.data[: reader.end], reader.position, reader.end)
         if op is not Op.UPDATE:
             before, after = (rows, None) if op is Op.DELETE else (None, rows)
         elif len(rows) % 2:

@@ -66,7 +66,11 @@ class FileWriter:
             directory.mkdir(parents=True, exist_ok=True)
             self._journal = Journal(directory, writable=True, sync=fsync)
             self._sync_directory(directory)
-            self._epoch = self._take_over()
+            try:
+                self._epoch = self._take_over()
+            except BaseException:
+                self.close()
+                raise
         self._position = self._journal.state.positions.get(name)
 
     def position(self) -> bytes | None:

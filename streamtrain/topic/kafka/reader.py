@@ -19,6 +19,8 @@ from streamtrain.topic.kafka.settings import KafkaSettings
 PROBE_S = 2.0
 """How long a broker that was reported lost is given to answer before poll raises TopicUnavailable."""
 
+CONSUME_AT_MOST = 1_000_000  # the library takes no larger number
+
 _ABSENT = frozenset({"UNKNOWN_TOPIC_OR_PART", "_UNKNOWN_PARTITION", "_UNKNOWN_TOPIC"})
 
 
@@ -47,13 +49,16 @@ class KafkaReader:
         self._consumer = open_consumer(settings, self._reports)
         self._next: dict[TopicPartition, int] = {}
         self._failure: StreamtrainError | None = None
+        self._held: list[Any] = []
         self._closed = False
 
     def partitions(self, topic: str) -> list[int]:
         check_name(topic)
         doing = f"asking Kafka at {self._settings.bootstrap} for the partitions of {topic}"
-        with kafka_errors(doing, self._reports):
+        try:
             description = self._consumer.list_topics(topic, timeout=self._settings.timeout_s).topics[topic]
+        except KafkaException as exception:
+            raise translate(self._cause(exception), doing) from exception
         if description.error is None:
             return sorted(description.partitions)
         if description.error.name() in _ABSENT:
@@ -68,18 +73,16 @@ class KafkaReader:
             check_offset(source, offset, self.watermarks(source))
         with kafka_errors("assigning partitions", self._reports):
             self._consumer.assign([KafkaPartition(at.topic, at.partition, offset) for at, offset in offsets.items()])
-        self._next, self._failure = dict(offsets), None
+        self._next, self._failure, self._held = dict(offsets), None, []
 
     def poll(self, max_records: int, timeout_s: float) -> list[Records]:
         self._raise_failure()
         with kafka_errors(f"reading from Kafka at {self._settings.bootstrap}", self._reports):
-            # consume() waits until it has all that it may return: wait for one message, then take what is there.
-            first = self._consumer.poll(timeout_s)
-            rest = self._consumer.consume(max_records - 1, 0) if first is not None and max_records > 1 else []
-        if first is None:
+            messages = self._messages(max_records, timeout_s)
+        if not messages:
             self._check_brokers()
             return []
-        batches = self._batches([first, *rest])
+        batches = self._batches(messages)
         if not batches:
             self._raise_failure()
         return batches
@@ -89,6 +92,19 @@ class KafkaReader:
             self._closed = True
             self._consumer.close()
 
+    def _messages(self, most: int, timeout_s: float) -> list[Any]:
+        """Up to ``most`` messages and events, waiting for the first.
+
+        They are ``Any`` because the library's stubs give None as possible where a fetched message never has it.
+        """
+        messages, self._held = self._held[:most], self._held[most:]
+        if not messages:
+            first = self._consumer.poll(timeout_s)
+            messages = [first] if first is not None else []
+        # consume() waits until it has all that it may return, or not at all.
+        more = min(most - len(messages), CONSUME_AT_MOST) if messages else 0
+        return [*messages, *self._consumer.consume(more, 0)] if more else messages
+
     def _raise_failure(self) -> None:
         """Raise, once, the error that came among messages."""
         if self._failure is not None:
@@ -96,10 +112,7 @@ class KafkaReader:
             raise failure
 
     def _batches(self, messages: Iterable[Any]) -> list[Records]:
-        """The messages by partition. An error among them is kept for later: the records beside it were taken already.
-
-        Messages are ``Any`` because the library's stubs give None as possible where a fetched message never has it.
-        """
+        """The messages by partition. An error among them is kept for later: the records beside it were taken already."""
         found: dict[tuple[str, int], _Columns] = {}
         for message in messages:
             place = (message.topic(), message.partition())
@@ -147,10 +160,16 @@ class KafkaReader:
         try:
             return Watermarks(*self._consumer.get_watermark_offsets(place, timeout_s))
         except KafkaException as exception:
-            error = exception.args[0]
-            if error.name() in _ABSENT:
+            if exception.args[0].name() in _ABSENT:
                 raise missing(source) from exception
-            raise translate(self._reports.cause(error), f"asking Kafka for the ends of {source}") from exception
+            raise translate(self._cause(exception), f"asking Kafka for the ends of {source}") from exception
+
+    def _cause(self, exception: KafkaException) -> KafkaError:
+        """Why a call failed. Reports come in by polling; a message that comes with them is held for the next poll."""
+        message = self._consumer.poll(0)
+        if message is not None:
+            self._held.append(message)
+        return self._reports.cause(exception.args[0])
 
     def _lost(self, source: TopicPartition, error: KafkaError) -> StreamtrainError:
         try:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from confluent_kafka import KafkaException, TopicCollection
+from confluent_kafka import IsolationLevel, KafkaException, TopicCollection
+from confluent_kafka import TopicPartition as KafkaPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined] # public, but the library does not mark it so
     ConfigResource,
     NewTopic,
+    OffsetSpec,
     ResourceType,
     TopicDescription,
 )
@@ -91,6 +93,37 @@ class Topics:
         """The brokers' ``transaction.max.timeout.ms``."""
         broker = ConfigResource(ResourceType.BROKER, str(self.brokers()[0]))
         return int(self._config(broker)["transaction.max.timeout.ms"])
+
+    def await_visible(self, topics: Collection[str]) -> None:
+        """Wait until all that is in ``topics`` now, committed or aborted, is behind the end that committed readers see.
+
+        A broker acknowledges a commit before it has written the markers that show it. Raises TopicUnavailable, also if
+        another writer's open transaction holds the end back for longer.
+        """
+        partitions = [place for topic in topics for place in self._partitions(topic)]
+        written = self._ends(partitions, IsolationLevel.READ_UNCOMMITTED)
+        deadline = self._clock() + self._settings.timeout_s
+        while any(
+            seen < end for seen, end in zip(self._ends(partitions, IsolationLevel.READ_COMMITTED), written, strict=True)
+        ):
+            if self._clock() > deadline:
+                raise TopicUnavailable(
+                    f"what was committed to {', '.join(sorted(topics))} is not visible after {self._settings.timeout_s:g} s",
+                    hint="another writer's transaction is open on these topics, or the broker is busy",
+                )
+            self._admin.poll(_LOOK_AGAIN_S)
+
+    def _partitions(self, topic: str) -> list[KafkaPartition]:
+        description = self.describe(topic)
+        return [] if description is None else [KafkaPartition(topic, each.id) for each in description.partitions]
+
+    def _ends(self, partitions: Sequence[KafkaPartition], level: IsolationLevel) -> list[int]:
+        with kafka_errors(f"asking Kafka at {self._settings.bootstrap} for the ends of topics", self._reports):
+            latest = OffsetSpec.latest()  # type: ignore[no-untyped-call] # the library has not annotated it
+            asked = self._admin.list_offsets(
+                dict.fromkeys(partitions, latest), isolation_level=level, request_timeout=self._settings.timeout_s
+            )
+            return [self._result(asked[partition]).offset for partition in partitions]
 
     def _leads_everywhere(self, topic: str) -> bool:
         description = self.describe(topic)

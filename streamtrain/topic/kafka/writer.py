@@ -25,7 +25,11 @@ ROOM_S = 0.1
 INIT_S = 0.5
 """How long to wait at a time for the transactional id, between looks at what the client reports."""
 
-ABORT_ON_CLOSE_S = 5.0
+COMMIT_GRACE_S = 2.0
+"""How much longer than a delivery a commit may take: what is not delivered in time is then the reason it fails."""
+
+CLOSE_S = 5.0
+"""How long each of the two things that closing waits for may take."""
 
 
 class KafkaWriter:
@@ -36,6 +40,8 @@ class KafkaWriter:
     default partitioner (murmur2).
 
     A commit is durable when ``commit`` returns; the broker writes its markers, which show it to readers, moments later.
+    ``close`` waits for them, so that a reader which is opened afterwards sees everything.
+
     Opening raises TopicUnavailable, AccessDenied, or ConfigError if the broker refuses the settings. After any error but
     a wrong use, only ``close`` makes sense.
     """
@@ -53,6 +59,8 @@ class KafkaWriter:
         self._partitions, self._replication, self._clock = partitions, replication, clock
         self._settings, self._reports, self._refusals = settings, Reports(), _Refusals()
         self._topics, self._known = Topics(settings, clock), set[str]()
+        self._sent_to: set[str] = set()
+        self._committed_to: set[str] = set()
         self._begun_at: float | None = None
         self._failure: tuple[type[StreamtrainError], str, str] | None = None
         self._closed = False
@@ -73,6 +81,7 @@ class KafkaWriter:
         if topic not in self._known:
             raise FatalError(f"topic {topic} does not exist", hint="ensure_topic comes before the first send")
         produce, message = self._producer.produce, None
+        self._sent_to.add(topic)
         try:
             self._begin()
             for message in messages:
@@ -89,10 +98,11 @@ class KafkaWriter:
         try:
             self._begin()
             self._produce(positions_topic(self._name), Message(self._name.encode(), position))
-            self._producer.commit_transaction(self._settings.timeout_s)
+            self._producer.commit_transaction(self._settings.timeout_s + COMMIT_GRACE_S)
         except KafkaException as exception:
             raise self._failed(exception.args[0], f"committing a transaction of writer {self._name!r}") from exception
         self._begun_at, self._position = None, position
+        self._committed_to, self._sent_to = self._sent_to, set()
 
     def abort(self) -> None:
         if self._begun_at is None or self._failure is not None:
@@ -101,18 +111,21 @@ class KafkaWriter:
             self._producer.abort_transaction(self._settings.timeout_s)
         except KafkaException as exception:
             raise self._failed(exception.args[0], f"aborting a transaction of writer {self._name!r}") from exception
-        self._begun_at = None
+        self._begun_at, self._sent_to = None, set()
 
     def close(self) -> None:
         if self._closed:
             return
         self._closed = True
-        if self._begun_at is not None:
-            try:
-                self._producer.abort_transaction(ABORT_ON_CLOSE_S)
-            except KafkaException as exception:
-                # The broker, or the next writer of this name, aborts it: until then readers wait before it.
-                log.get("kafka").warning("transaction_left_open", writer=self._name, error=exception.args[0].str())
+        try:
+            with kafka_errors(f"closing writer {self._name!r}", self._reports):
+                if self._begun_at is not None:
+                    self._producer.abort_transaction(CLOSE_S)
+            if self._failure is None and self._committed_to:
+                Topics(replace(self._settings, timeout_s=CLOSE_S), self._clock).await_visible(self._committed_to)
+        except StreamtrainError as error:
+            # Nothing is lost: the broker or the next writer aborts what is open, and what is committed shows soon.
+            log.get("kafka").warning("writer_left_unfinished", writer=self._name, error=str(error))
         # Dropping the last reference ends the client at once; its own close() waits for the broker without a limit.
         del self._producer, self._topics
 
