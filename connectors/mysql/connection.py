@@ -20,7 +20,7 @@ CONNECT_TIMEOUT_S = 10.0
 QUERY_TIMEOUT_S = 60.0
 
 # What a session must not inherit from the server's configuration: other modes change how values are written out.
-_SESSION = "SET SESSION time_zone = '+00:00', sql_mode = '', sql_select_limit = DEFAULT"
+_SESSION = f"SET SESSION time_zone = '+00:00', sql_mode = '', sql_select_limit = {(1 << 64) - 1}"
 # Values stay the server's text: each reader knows better than the driver what it wants.
 _AS_TEXT: dict[Any, Any] = {int: escape_int, str: escape_string}
 _EOF = 0xFE

@@ -65,7 +65,7 @@ class Snapshot:
 
     def _chunks(self) -> Iterator[tuple[Table, list[Row]]]:
         for reader in self._readers:
-            # Going back to a savepoint lets go of the lock on the table's definition, which would hold up an ALTER.
+            # Going back to a savepoint has MySQL let go of the table's definition; MariaDB holds up an ALTER to the end.
             self._connection.query("SAVEPOINT streamtrain_table")
             rows = self._connection.stream(reader.statement, reader.width, needs=f"SELECT ON {reader.quoted_name}")
             while chunk := list(islice(rows, CHUNK_ROWS)):

@@ -23,6 +23,7 @@ from connectors.mysql.continuity import require_continuity
 from connectors.mysql.origin import OriginWriter
 from connectors.mysql.position import LogPosition
 from connectors.mysql.preflight import require_readable, require_settings, require_tables
+from connectors.mysql.replication import register
 from connectors.mysql.schema import tables
 from connectors.mysql.server import Server, inspect, log_end
 from connectors.mysql.settings import MysqlSettings
@@ -153,6 +154,8 @@ class MysqlSource:
             self._stream = self._follow(server, self._position)
             return
         with closing(self._connection()) as connection:
+            register(connection, self._settings.replica_id)  # the right to it is looked at now, not after all was read
+            connection.query("SET SESSION lock_wait_timeout = %s", (self._settings.lock_wait_s,))
             require_readable(connection, tables(connection, self._captures), self._settings.include)
         point = open_snapshot_point(self._address, server, self._captures, self._settings.lock_wait_s)
         origin = OriginWriter(server.flavor.value, self._settings.prefix)

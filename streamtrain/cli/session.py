@@ -44,7 +44,7 @@ class TrainingSession:
         with build.state(self._config) as state:
             reader, lookup = build.reader(self._config), RecordLookup(lambda: build.reader(self._config))
             try:
-                if not self._wait_for_topic(reader, stop):
+                if not self._wait_for_topic(state, reader, stop):
                     return
                 self._train(state, reader, lookup, stop, observe)
             finally:
@@ -82,7 +82,7 @@ class TrainingSession:
         worker.run(stop, limit, observe)
         recorder.report("stopped", worker.detail())
 
-    def _wait_for_topic(self, reader: TopicReader, stop: Stop) -> bool:
+    def _wait_for_topic(self, state: StateParts, reader: TopicReader, stop: Stop) -> bool:
         """Wait until the topic is there; False if a stop was asked for first."""
         topic = self._config.topic_name
         told = False
@@ -91,6 +91,7 @@ class TrainingSession:
                 raise FatalError(f"topic {topic} does not exist", hint="fill it first: streamtrain connect CONFIG")
             if not told:
                 _log.info("waiting for the topic", topic=topic)
+                state.ledger.report(self._config.name, "trainer", "waiting", {"for": f"topic {topic}"})
                 told = True
             if stop.wait(_TOPIC_POLL_S):
                 return False

@@ -111,9 +111,7 @@ class Worker:
             self._take_in(limit)
             self._learn_complete()
             self._look_ahead(at_once=False)
-            if self._checkpoint_due():
-                self._checkpoint()
-                self._take_up_retries()
+            self._checkpoint_if_due()
             self._report(observe, at_once=False)
         self._learn_complete()
         self._look_ahead(at_once=True)
@@ -173,6 +171,7 @@ class Worker:
         faults.passed("train.sliced")
         self._pipeline.learn(one)
         self._learned()
+        self._checkpoint_if_due()
 
     def _look_ahead(self, *, at_once: bool) -> None:
         """Let the tip learn what waits in open slices, once it has waited long enough."""
@@ -191,10 +190,12 @@ class Worker:
     def _unsaved(self) -> bool:
         return self._saved_at != (self._pipeline.number, self._pipeline.offsets)
 
-    def _checkpoint_due(self) -> bool:
+    def _checkpoint_if_due(self) -> None:
         waited = self._clocks.monotonic_s() - self._saved_s >= self._settings.every_s
         many = self._pipeline.slices_since_draft >= self._settings.every_slices
-        return (waited or many) and self._unsaved()
+        if (waited or many) and self._unsaved():
+            self._checkpoint()
+            self._take_up_retries()
 
     def _checkpoint(self) -> None:
         self._parts.recorder.save(self._pipeline.draft())

@@ -6,6 +6,7 @@ import json
 import re
 import struct
 import time
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -196,8 +197,8 @@ def test_a_large_document_takes_time_in_proportion_to_its_length() -> None:
         json_text(data)
         return time.process_time() - begin
 
-    small = min(seconds(1_000) for _ in range(3))
-    assert seconds(16_000) < 64 * small  # quadratic time would be 256 times as much
+    small = min(seconds(500) for _ in range(5))
+    assert seconds(8_000) < 64 * small  # quadratic time would be 256 times as much
 
 
 @given(st.data())
@@ -206,7 +207,5 @@ def test_a_broken_document_stops_and_nothing_else_happens(data: st.DataObject) -
     for _ in range(data.draw(st.integers(1, 4))):
         whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
     broken = bytes(whole[: data.draw(st.integers(0, len(whole)))])
-    try:
+    with suppress(ValueError):  # Malformed, or text that is not UTF-8: the decoder makes UnsupportedChange of both
         assert isinstance(json_text(broken), str)
-    except ValueError:
-        pass  # Malformed, or text that is not UTF-8: the decoder turns both into UnsupportedChange

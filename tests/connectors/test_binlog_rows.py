@@ -49,7 +49,8 @@ def value_of(column: Col, data: bytes | None) -> Any:
     row = [struct.pack("<i", 7), data, text, data, number]
     with_null = [struct.pack("<i", 7), data, None, data, None]
     together = decode(neighbours, row, with_null, row).after
-    assert alone is not None and together is not None
+    assert alone is not None
+    assert together is not None
     ((value,),) = alone
     assert together == [(7, value, "hi", value, -5), (7, value, None, value, None), (7, value, "hi", value, -5)]
     return value

@@ -181,18 +181,17 @@ def test_writers_go_on_as_soon_as_the_snapshot_is_open(sql_server: Database, sql
         transaction(sql_server, sql_database, "SET lock_wait_timeout = 5", "INSERT INTO a VALUES (9999, 1)", "DELETE FROM b WHERE id < 9")
         rows, _ = read_to_end(source)
         rows += read_to_end(source)[0]
-    assert len(rows) == 2 + 3 + 1 + 1 or len(rows) == 3 + 3 + 2 - 1 + 0
     assert sum(len(change) for change in rows if change.op is Op.READ) == 5_000 - 1_000
     assert [change.op for change in rows if change.op is not Op.READ] == [Op.CREATE, Op.DELETE]
 
 
-def test_a_table_that_was_read_can_be_altered_while_the_snapshot_goes_on(sql_server: Database, sql_database: str) -> None:
-    numbered(sql_server, sql_database, a=10, b=10_000)
-    with opened(source_for(sql_server, f"{sql_database}.*")) as source:
+def test_on_mysql_a_table_that_was_read_can_be_altered_while_others_are_read(mysql: Database, mysql_database: str) -> None:
+    numbered(mysql, mysql_database, a=10, b=10_000)
+    with opened(source_for(mysql, f"{mysql_database}.*")) as source:
         first = source.read(0).changes[0]
         second = source.read(0).changes[0]
         assert (first.table.name, second.table.name) == ("a", "b")
-        sql_server.execute("SET lock_wait_timeout = 5", "ALTER TABLE a ADD COLUMN more INT", database=sql_database)
+        mysql.execute("SET lock_wait_timeout = 5", "ALTER TABLE a ADD COLUMN more INT", database=mysql_database)
         rest, _ = read_to_end(source)
     assert sum(len(change) for change in rest) == 9_000
 
@@ -263,7 +262,7 @@ def test_a_read_waits_for_a_server_that_is_busy_elsewhere(sql_server: Database, 
     try:
         with opened(source_for(sql_server, f"{sql_database}.*")) as source:
             source.read(0)
-            time.sleep(2.5)  # the server's patience is what is measured
+            time.sleep(2.0)  # the server's patience is what is measured
             rest, _ = read_to_end(source)
     finally:
         sql_server.execute(f"SET GLOBAL net_write_timeout = {patience}")

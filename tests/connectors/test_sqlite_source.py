@@ -124,6 +124,21 @@ def test_a_row_written_just_before_the_snapshot_comes_once(
     assert list(source.read(0.0).changes) == []
 
 
+def test_all_tables_are_read_as_they_stood_at_one_moment(open_source: Any, program: Any) -> None:
+    program.execute("CREATE TABLE s(a)")
+    program.executemany("INSERT INTO s VALUES (?)", [(1,), (2,), (3,)])
+    source = open_source(batch_rows=1)
+    seen = rows(source.read(0.0).changes)
+    program.executescript("INSERT INTO t VALUES (2, 'y'); UPDATE t SET b = 'z' WHERE a = 1; DELETE FROM s WHERE a = 3")
+    while (batch := source.read(0.0)).position is None:
+        seen += rows(batch.changes)
+    seen += rows(batch.changes)
+    assert seen == [("s", "r", None, (1,)), ("s", "r", None, (2,)), ("s", "r", None, (3,)), ("t", "r", None, (1, "x"))]
+    assert rows([change for _ in range(3) for change in source.read(0.0).changes]) == [
+        ("t", "c", None, (2, "y")), ("t", "u", (1, "x"), (1, "z")), ("s", "d", (3,), None),
+    ]  # fmt: skip
+
+
 def test_a_table_altered_just_before_the_snapshot_is_read_as_it_is_then(
     open_source: Any, program: Any, just_before_the_snapshot: list[str]
 ) -> None:

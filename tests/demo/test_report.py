@@ -109,7 +109,7 @@ def test_every_number_is_on_the_page() -> None:
     ):
         assert number in text
     for sentence in (
-        "After 3,007 events the trainer was killed", "went on from checkpoint\xa02, learned 447 events again",
+        "After 3,007 events the trainer was killed", "went on from checkpoint 2, learned 447 events again",
         "SIGKILL at 3,007", "Seed 41", "3.11.2", "21 November 2026, 07:42 UTC", "0.700", "0.589",
     ):  # fmt: skip
         assert sentence in text
