@@ -58,6 +58,12 @@ class Line:
     def json(self, command: str, *arguments: str) -> Any:
         return json.loads(self.run(command, *arguments, "--json"))
 
+    def json_of_failed_status(self) -> Any:
+        """The status of a run of which a component has failed."""
+        text = self.run("status", "--json", check=False)
+        assert self.returncode == 1
+        return json.loads(text)
+
     def start(self, command: str, *arguments: str) -> ForkServerProcess:
         """Start a command that goes on; the caller ends it."""
         return start([command, str(self.config), *arguments], *self._files(command))

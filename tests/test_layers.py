@@ -36,7 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "streamtrain.topic",
     },
     "streamtrain.config": {"streamtrain.envelope"},
-    "streamtrain.demo": {"streamtrain.state"},
+    "streamtrain.demo": {"streamtrain.state", "streamtrain.topic"},
     "streamtrain.testing": {"streamtrain.envelope", "streamtrain.topic"},
     "streamtrain.cli": {"*"},
     "streamtrain.__main__": {"streamtrain.cli"},

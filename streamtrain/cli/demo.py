@@ -20,8 +20,8 @@ def demo(
         Path, typer.Option("--directory", help="Where the demo's files go; it is emptied first.")
     ] = Path("streamtrain-demo"),
     rows: Annotated[
-        int, typer.Option("--rows", min=1000, help="How many rows the demo's application inserts.")
-    ] = 12_000,
+        int, typer.Option("--rows", min=6000, help="How many rows the demo's application inserts.")
+    ] = 10_000,
     seed: Annotated[int, typer.Option("--seed", help="Of the demo's data.")] = 1,
 ) -> None:
     """Show the whole line at work: SQLite table -> topic -> model -> checkpoints, on this machine alone.

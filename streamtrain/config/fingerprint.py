@@ -50,7 +50,7 @@ DOES_NOT_DECIDE: frozenset[str] = frozenset(
         "topic.partitions",  # only of a topic that is created; a checkpoint's offsets name the partitions that there are
         "topic.replication",
         "state.url",
-        "train.max_wait_ms",  # a slice cut early is recorded before it is trained, and replayed as recorded
+        "train.max_wait_ms",  # what is learned early is learned again as part of its whole slice
         "train.checkpoint.every_slices",
         "train.checkpoint.every_s",
         "train.checkpoint.keep",

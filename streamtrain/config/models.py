@@ -123,7 +123,11 @@ class Train(Section):
 
     slice: Whole = Field(default=64, ge=1, le=4096, description="Offsets learned in one step.")
     max_wait_ms: Whole = Field(
-        default=200, ge=1, le=3_600_000, description="A slice that does not fill is cut early after this long, in ms."
+        default=200,
+        ge=1,
+        le=3_600_000,
+        description="What has arrived of a slice is learned after at most this long, in ms, though the slice is not full; "
+        "it is learned again as part of the whole slice, so this does not decide the weights.",
     )
     checkpoint: Checkpoints = Field(default_factory=Checkpoints, description="When the state is saved.")
     seed: Whole = Field(default=0, ge=0, le=2**63 - 1, description="Of all that is random: initial weights, for one.")

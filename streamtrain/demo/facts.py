@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from streamtrain.demo.report import CheckpointMark, CurvePoint, DemoReport, Timing
 from streamtrain.demo.traffic import TABLE, Written
@@ -12,6 +13,8 @@ from streamtrain.state.checkpoints import CheckpointStore
 from streamtrain.state.database import Database
 from streamtrain.state.ledger import Ledger
 from streamtrain.state.records import Checkpoint, MetricPoint
+from streamtrain.topic.base import TopicPartition
+from streamtrain.topic.file import FileReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,23 @@ class Kill:
 
     at_events: int
     resumed_from: Checkpoint
+
+
+def events_before(topics: Path, offset: int) -> int:
+    """How many change records of the table lie before an offset of its topic; tombstones are none."""
+    reader, source, count = FileReader(topics), TopicPartition(f"shop.main.{TABLE}", 0), 0
+    try:
+        reader.assign({source: 0})
+        position = 0
+        while position < offset:
+            for records in reader.poll(offset - position, 1.0):
+                position = records.next_offset
+                count += sum(
+                    1 for at, value in zip(records.offsets, records.values, strict=True) if at < offset and value
+                )
+    finally:
+        reader.close()
+    return count
 
 
 def report_of(

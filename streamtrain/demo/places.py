@@ -40,6 +40,11 @@ class Places:
         return self.directory / "state.db"
 
     @property
+    def topics(self) -> Path:
+        """The topics."""
+        return self.directory / "topics"
+
+    @property
     def report(self) -> Path:
         """The page that the demo leaves."""
         return self.directory / "report.html"

@@ -124,7 +124,7 @@ def _proof(report: DemoReport) -> str:
         f'<div class="{style}" role="group" aria-label="Proof">\n<p class="verdict">{verdict}</p>\n<dl>\n'
         f"<dt>killed and resumed</dt><dd>{resumed}</dd>\n<dt>undisturbed</dt><dd>{undisturbed}</dd>\n</dl>\n"
         '<p class="note"><code>state_sha256</code> covers everything that decides the future: weights, optimizer, feature '
-        "statistics, vocabularies, pending examples, metrics, random state and topic offsets.</p>\n</div>"
+        "statistics, metrics, random state and topic offsets.</p>\n</div>"
     )
 
 
@@ -230,8 +230,8 @@ def _timings(report: DemoReport) -> str:
 def _again(report: DemoReport) -> str:
     lines = "\n".join(f'<span class="prompt">$ </span>{escape(command)}' for command in report.commands)
     return (
-        f"<section>\n<h2>See it again</h2>\n<p>Seed {report.seed} writes the same rows again. Where slices are cut depends on "
-        f"when rows arrive, and is recorded: every replay of one run ends in one state.</p>\n<pre><code>{lines}</code></pre>\n"
+        f"<section>\n<h2>See it again</h2>\n<p>Seed {report.seed} writes the same rows again. Slices are cut by offset, not "
+        f"by arrival, so every run with this seed and these versions ends in the same state.</p>\n<pre><code>{lines}</code></pre>\n"
         "</section>"
     )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from streamtrain.demo.facts import Kill, report_of
+from streamtrain.demo.facts import Kill, events_before, report_of
 from streamtrain.demo.live import Screen, View
 from streamtrain.demo.places import Places
 from streamtrain.demo.processes import Command
@@ -49,6 +49,7 @@ class _Demo:
         self._places = places
         self._rows = rows
         self._seed = seed
+        self._kill_at_slice = int(rows * _KILL_AT_SHARE) // _SLICE
         self._console = Console()
         self._view = View()
         self._written = Written()
@@ -75,10 +76,9 @@ class _Demo:
 
     def _live(self, screen: Screen, traffic: Traffic) -> Kill:
         """The line at work, until everything that the application wrote has been learned."""
-        step = int(self._rows * _KILL_AT_SHARE) // _SLICE
         self._say(f"an application writes {self._rows:,} rows to main.events; a connector and a trainer follow")
         connect = Command(self._places.log("connect"), "connect", str(self._places.config(RUN)))
-        train = self._train(crash_at=f"train.sliced:{step}")
+        train = self._train(crash_at=f"train.sliced:{self._kill_at_slice}")
         writing = threading.Thread(target=self._write, args=(traffic,), daemon=True)
         started_s = time.monotonic()
         try:
@@ -125,7 +125,8 @@ class _Demo:
         return Command(self._places.log("train"), "train", str(self._places.config(RUN)), crash_at=crash_at)
 
     def _killed(self, train: Command) -> Kill:
-        kill = Kill(at_events=self._view.events, resumed_from=self._store().list(RUN)[-1])
+        learned = events_before(self._places.topics, (self._kill_at_slice - 1) * _SLICE)
+        kill = Kill(at_events=learned, resumed_from=self._store().list(RUN)[-1])
         self._say(f"the trainer (pid {train.pid}) was killed by SIGKILL in the middle of a slice")
         self._say(
             f"another trainer goes on from checkpoint {kill.resumed_from.id}, at {kill.resumed_from.events:,} events"

@@ -51,16 +51,19 @@ class AucHistogram:
         pairs = self._pairs()
         if pairs == 0:
             return None
-        # In float64: the number of pairs passes 2**63 after some billions of rows.
-        negatives, positives = self._counts.astype(np.float64)
+        negatives, positives = self._float_counts()
         not_above = np.cumsum(negatives)
         return float(positives @ (2.0 * not_above - negatives)) / (2.0 * pairs)
 
     def error_bound(self) -> float:
         """How far ``auc`` can be from the exact area."""
         pairs = self._pairs()
-        negatives, positives = self._counts.astype(np.float64)
+        negatives, positives = self._float_counts()
         return float(positives @ negatives) / (2.0 * pairs) if pairs else 0.0
+
+    def _float_counts(self) -> NDArray[np.float64]:
+        """The counts as float64: the number of pairs passes 2**63 after some billions of rows."""
+        return self._counts.astype(np.float64)
 
     def _pairs(self) -> int:
         negatives, positives = self._counts.sum(axis=1).tolist()

@@ -20,9 +20,18 @@ from tests.servers import Database
 Seen = tuple[Op, Row | None, Row | None]
 
 
+def plain(url: str) -> str:
+    """Without TLS, whose set-up takes longer than most tests."""
+    return f"{url}/?ssl_mode=disabled"
+
+
 def settings_for(server: Database, *include: str, **options: Any) -> MysqlSettings:
     """Settings whose prefix, and so whose replica id, is made of the tables: tests do not get in each other's way."""
-    chosen: dict[str, Any] = {"url": server.url, "prefix": f"test-{'-'.join(include)}", "heartbeat_s": 0.2} | options
+    chosen: dict[str, Any] = {
+        "url": plain(server.url),
+        "prefix": f"test-{'-'.join(include)}",
+        "heartbeat_s": 0.2,
+    } | options
     return MysqlSettings(include=include, **chosen)
 
 
@@ -82,8 +91,10 @@ def connect(server: Database, database: str, **options: Any) -> pymysql.connecti
 def account(server: Database, *grants: str) -> Iterator[str]:
     """The URL of an account with exactly these rights ("SELECT ON shop.*")."""
     name = f"u{uuid.uuid4().hex[:12]}"
-    server.execute(f"CREATE USER {name}@'%' IDENTIFIED BY 'pa55'", *(f"GRANT {right} TO {name}@'%'" for right in grants))
+    server.execute(
+        f"CREATE USER {name}@'%' IDENTIFIED BY 'pa55'", *(f"GRANT {right} TO {name}@'%'" for right in grants)
+    )
     try:
-        yield f"mysql://{name}:pa55@{server.address.host}:{server.address.port}"
+        yield plain(f"mysql://{name}:pa55@{server.address.host}:{server.address.port}")
     finally:
         server.execute(f"DROP USER {name}@'%'")

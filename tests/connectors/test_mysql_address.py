@@ -72,7 +72,14 @@ def test_a_replica_id_is_the_same_each_time_and_high() -> None:
 def test_the_servers_own_databases_are_never_captured() -> None:
     settings = MysqlSettings("", ("*", "shop.ev?nts", "a.[bc]"), "p")
     assert settings.captures("shop", "orders")
-    assert not any(settings.captures(name, "user") for name in ("mysql", "sys", "performance_schema", "INFORMATION_SCHEMA"))
+    assert not any(
+        settings.captures(name, "user") for name in ("mysql", "sys", "performance_schema", "INFORMATION_SCHEMA")
+    )
     narrow = MysqlSettings("", ("shop.ev?nts", "a.[bc]"), "p")
-    found = [(database, table) for database in ("shop", "a", "Shop") for table in ("events", "Events", "b", "d") if narrow.captures(database, table)]
+    found = [
+        (database, table)
+        for database in ("shop", "a", "Shop")
+        for table in ("events", "Events", "b", "d")
+        if narrow.captures(database, table)
+    ]
     assert found == [("shop", "events"), ("a", "b")]

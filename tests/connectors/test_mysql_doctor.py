@@ -61,7 +61,12 @@ def test_each_wrong_setting_is_named_with_the_statement_that_mends_it(
     wrong = WRONG | WRONG_ON[flavor]
     server.execute("CREATE DATABASE shop", "CREATE TABLE shop.events (id INT PRIMARY KEY)")
     right = {name: server.execute(f"SELECT @@GLOBAL.{name}")[0][0] for name in wrong}
-    server.execute(*(f"SET GLOBAL {name} = '{value}'" if not value.isdigit() else f"SET GLOBAL {name} = {value}" for name, value in wrong.items()))
+    server.execute(
+        *(
+            f"SET GLOBAL {name} = '{value}'" if not value.isdigit() else f"SET GLOBAL {name} = {value}"
+            for name, value in wrong.items()
+        )
+    )
     checks = looked_at(server, "shop.events")
     assert amiss(checks) == {f"mysql {name}": "warn" if "expire" in name else "fail" for name in wrong}
     for name, value in wrong.items():
@@ -77,7 +82,11 @@ def test_each_wrong_setting_is_named_with_the_statement_that_mends_it(
 @pytest.mark.parametrize("flavor", ["mysql", "mariadb"])
 def test_a_server_without_a_log_is_told_how_to_start(flavor: str, request: pytest.FixtureRequest) -> None:
     start: Callable[..., PrivateMySQL | PrivateMariaDB] = request.getfixturevalue(f"private_{flavor}")
-    options = ("--skip-log-bin", "--gtid-mode=OFF", "--enforce-gtid-consistency=OFF") if flavor == "mysql" else ("--skip-log-bin",)
+    options = (
+        ("--skip-log-bin", "--gtid-mode=OFF", "--enforce-gtid-consistency=OFF")
+        if flavor == "mysql"
+        else ("--skip-log-bin",)
+    )
     server = start(*options)
     server.execute("CREATE DATABASE shop", "CREATE TABLE shop.events (id INT PRIMARY KEY)")
     checks = looked_at(server, "shop.events")
@@ -119,13 +128,17 @@ def test_lock_tables_does_in_place_of_reload(mysql: Database, mysql_database: st
 
 
 def test_a_wildcard_over_tables_that_may_not_be_seen_is_warned_of(sql_server: Database, sql_database: str) -> None:
-    sql_server.execute("CREATE TABLE a (id INT PRIMARY KEY)", "CREATE TABLE b (id INT PRIMARY KEY)", database=sql_database)
+    sql_server.execute(
+        "CREATE TABLE a (id INT PRIMARY KEY)", "CREATE TABLE b (id INT PRIMARY KEY)", database=sql_database
+    )
     with account(sql_server, RIGHTS, "RELOAD ON *.*", f"SELECT ON {sql_database}.a") as url:
         checks = looked_at(sql_server, f"{sql_database}.*", url=url)
     assert amiss(checks) == {f"mysql right to read {sql_database}.*": "warn"}
 
 
-def test_tables_are_looked_at_one_by_one(sql_server: Database, sql_database: str, request: pytest.FixtureRequest) -> None:
+def test_tables_are_looked_at_one_by_one(
+    sql_server: Database, sql_database: str, request: pytest.FixtureRequest
+) -> None:
     mysql = request.node.callspec.params["sql_server"] == "mysql"
     sql_server.execute(
         "CREATE TABLE keyless (a INT)", "CREATE TABLE plain (id INT PRIMARY KEY) ENGINE = MyISAM",

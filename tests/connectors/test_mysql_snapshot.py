@@ -150,7 +150,10 @@ def test_each_missing_right_stops_naming_the_grant(
     for missing in needed:
         with account(sql_server, *(right for right in needed if right != missing)) as url:
             name = url.removeprefix("mysql://").partition(":")[0]
-            with pytest.raises(AccessDenied) as caught, opened(source_for(sql_server, f"{sql_database}.a", url=url)) as source:
+            with (
+                pytest.raises(AccessDenied) as caught,
+                opened(source_for(sql_server, f"{sql_database}.a", url=url)) as source,
+            ):
                 read_to_end(source)
             assert f"GRANT {missing} TO '{name}'@'%'" in caught.value.hint
             assert "pa55" not in str(caught.value)
@@ -178,14 +181,22 @@ def test_writers_go_on_as_soon_as_the_snapshot_is_open(sql_server: Database, sql
     numbered(sql_server, sql_database, a=2_500, b=2_500)
     with opened(source_for(sql_server, f"{sql_database}.*")) as source:
         source.read(0)
-        transaction(sql_server, sql_database, "SET lock_wait_timeout = 5", "INSERT INTO a VALUES (9999, 1)", "DELETE FROM b WHERE id < 9")
+        transaction(
+            sql_server,
+            sql_database,
+            "SET lock_wait_timeout = 5",
+            "INSERT INTO a VALUES (9999, 1)",
+            "DELETE FROM b WHERE id < 9",
+        )
         rows, _ = read_to_end(source)
         rows += read_to_end(source)[0]
     assert sum(len(change) for change in rows if change.op is Op.READ) == 5_000 - 1_000
     assert [change.op for change in rows if change.op is not Op.READ] == [Op.CREATE, Op.DELETE]
 
 
-def test_on_mysql_a_table_that_was_read_can_be_altered_while_others_are_read(mysql: Database, mysql_database: str) -> None:
+def test_on_mysql_a_table_that_was_read_can_be_altered_while_others_are_read(
+    mysql: Database, mysql_database: str
+) -> None:
     numbered(mysql, mysql_database, a=10, b=10_000)
     with opened(source_for(mysql, f"{mysql_database}.*")) as source:
         first = source.read(0).changes[0]
@@ -196,7 +207,9 @@ def test_on_mysql_a_table_that_was_read_can_be_altered_while_others_are_read(mys
     assert sum(len(change) for change in rest) == 9_000
 
 
-def test_a_table_that_is_altered_before_it_is_read_begins_the_snapshot_again(sql_server: Database, sql_database: str) -> None:
+def test_a_table_that_is_altered_before_it_is_read_begins_the_snapshot_again(
+    sql_server: Database, sql_database: str
+) -> None:
     numbered(sql_server, sql_database, a=10, b=10, c=10)
     for change in ("ALTER TABLE c MODIFY v BIGINT", "ALTER TABLE c DROP COLUMN v", "DROP TABLE c"):
         with opened(source_for(sql_server, f"{sql_database}.*")) as source:
@@ -235,10 +248,20 @@ def test_views_are_left_out(sql_server: Database, sql_database: str) -> None:
 
 
 def test_the_servers_own_settings_do_not_show_in_values(sql_server: Database, sql_database: str) -> None:
-    sql_server.execute("CREATE TABLE t (c CHAR(5), ts TIMESTAMP NULL, f FLOAT)", "INSERT INTO t VALUES ('a', '2024-01-01 00:00:00', 0.1)", database=sql_database)
-    expected = sql_server.execute("SET time_zone = '+00:00'", "SELECT DATE_FORMAT(ts, '%Y-%m-%dT%H:%i:%sZ') FROM t", database=sql_database)
+    sql_server.execute(
+        "CREATE TABLE t (c CHAR(5), ts TIMESTAMP NULL, f FLOAT)",
+        "INSERT INTO t VALUES ('a', '2024-01-01 00:00:00', 0.1)",
+        database=sql_database,
+    )
+    expected = sql_server.execute(
+        "SET time_zone = '+00:00'", "SELECT DATE_FORMAT(ts, '%Y-%m-%dT%H:%i:%sZ') FROM t", database=sql_database
+    )
     settings = sql_server.execute("SELECT @@GLOBAL.sql_mode, @@GLOBAL.time_zone, @@GLOBAL.sql_select_limit")[0]
-    sql_server.execute("SET GLOBAL sql_mode = 'ANSI,PAD_CHAR_TO_FULL_LENGTH'", "SET GLOBAL time_zone = '+05:30'", "SET GLOBAL sql_select_limit = 0")
+    sql_server.execute(
+        "SET GLOBAL sql_mode = 'ANSI,PAD_CHAR_TO_FULL_LENGTH'",
+        "SET GLOBAL time_zone = '+05:30'",
+        "SET GLOBAL sql_select_limit = 0",
+    )
     try:
         with opened(source_for(sql_server, f"{sql_database}.t")) as source:
             changes, _ = read_to_end(source)

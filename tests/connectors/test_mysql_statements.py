@@ -105,7 +105,9 @@ def test_transactions_begin_end_and_go_back() -> None:
     assert {sql: classify(sql, "") for sql in kinds} == {sql: Statement(kind) for sql, kind in kinds.items()}
 
 
-@pytest.mark.parametrize("sql", ["ROLLBACK TO `S p`", "rollback work to savepoint `s P`", "ROLLBACK TO SAVEPOINT `s p`"])
+@pytest.mark.parametrize(
+    "sql", ["ROLLBACK TO `S p`", "rollback work to savepoint `s P`", "ROLLBACK TO SAVEPOINT `s p`"]
+)
 def test_savepoints_are_known_by_name_whatever_the_case(sql: str) -> None:
     assert classify("SAVEPOINT `s p`", "") == Statement(Kind.SAVEPOINT, name="s p")
     assert classify(sql, "") == Statement(Kind.ROLLBACK_TO_SAVEPOINT, name="s p")

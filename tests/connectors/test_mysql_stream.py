@@ -66,7 +66,13 @@ def test_a_restart_in_the_middle_of_a_transaction_neither_loses_nor_doubles_a_ro
     source, start = begun(sql_server, table, follow=follow)
     source.close()
     transaction(sql_server, sql_database, *inserts(1, 2))
-    transaction(sql_server, sql_database, *inserts(3, 30), "UPDATE events SET v = 'x' WHERE id > 25", "DELETE FROM events WHERE id = 3")
+    transaction(
+        sql_server,
+        sql_database,
+        *inserts(3, 30),
+        "UPDATE events SET v = 'x' WHERE id > 25",
+        "DELETE FROM events WHERE id = 3",
+    )
     transaction(sql_server, sql_database, *inserts(100, 1))
     with opened(source_for(sql_server, table, follow=follow), start) as source:
         whole = seen(read_to_end(source)[0])
@@ -102,7 +108,9 @@ def test_include_cannot_change_while_a_transaction_is_half_published(
 def test_a_transaction_over_several_tables_comes_in_order_with_only_the_captured_ones(
     sql_server: Database, sql_database: str, table: str, follow: str
 ) -> None:
-    sql_server.execute("CREATE TABLE other (id INT PRIMARY KEY)", "CREATE TABLE extra (id INT PRIMARY KEY)", database=sql_database)
+    sql_server.execute(
+        "CREATE TABLE other (id INT PRIMARY KEY)", "CREATE TABLE extra (id INT PRIMARY KEY)", database=sql_database
+    )
     source = source_for(sql_server, table, f"{sql_database}.ex*", snapshot="no_data", follow=follow)
     with opened(source):
         transaction(
@@ -110,11 +118,17 @@ def test_a_transaction_over_several_tables_comes_in_order_with_only_the_captured
             *inserts(2, 1), "INSERT INTO other VALUES (2)",
         )  # fmt: skip
         changes, _ = read_to_end(source)
-    assert [(change.table.name, change.after[0][0]) for change in changes if change.after] == [("events", 1), ("extra", 9), ("events", 2)]
+    assert [(change.table.name, change.after[0][0]) for change in changes if change.after] == [
+        ("events", 1),
+        ("extra", 9),
+        ("events", 2),
+    ]
     assert len({change.origin["gtid"] for change in changes}) == 1
 
 
-def test_changes_of_other_tables_move_the_position(sql_server: Database, sql_database: str, table: str, follow: str) -> None:
+def test_changes_of_other_tables_move_the_position(
+    sql_server: Database, sql_database: str, table: str, follow: str
+) -> None:
     sql_server.execute("CREATE TABLE other (id INT PRIMARY KEY)", database=sql_database)
     source, start = begun(sql_server, table, follow=follow)
     with closing(source):
@@ -147,16 +161,20 @@ def purge(server: Database) -> None:
         server.execute(f"PURGE BINARY LOGS TO '{files[-1][0]}'")
 
 
-PrivateServer = Callable[..., PrivateMySQL | PrivateMariaDB]
+@pytest.fixture(params=["mysql", "mariadb"], scope="module")
+def module_server(request: pytest.FixtureRequest) -> Iterator[PrivateMySQL | PrivateMariaDB]:
+    with (PrivateMySQL if request.param == "mysql" else PrivateMariaDB)() as server:
+        server.execute("CREATE DATABASE shop")
+        yield server
 
 
-@pytest.fixture(params=["mysql", "mariadb"])
-def own_server(request: pytest.FixtureRequest) -> PrivateMySQL | PrivateMariaDB:
-    """A server of the test's own."""
-    start: PrivateServer = request.getfixturevalue(f"private_{request.param}")
-    server = start()
-    server.execute("CREATE DATABASE shop", "CREATE TABLE shop.events (id INT PRIMARY KEY, v VARCHAR(200))")
-    return server
+@pytest.fixture
+def own_server(module_server: PrivateMySQL | PrivateMariaDB) -> PrivateMySQL | PrivateMariaDB:
+    """A server whose log only this module uses, with an empty table."""
+    module_server.execute(
+        "DROP TABLE IF EXISTS shop.events", "CREATE TABLE shop.events (id INT PRIMARY KEY, v VARCHAR(200))"
+    )
+    return module_server
 
 
 def test_a_purged_log_stops_naming_what_is_missing_or_reads_the_tables_again(
@@ -249,9 +267,7 @@ def kill_dump(server: Database, source: MysqlSource) -> None:
         server.execute(f"KILL {ours}")
 
 
-def test_a_second_source_with_the_same_id_fences_the_first(
-    sql_server: Database, sql_database: str, table: str
-) -> None:
+def test_a_second_source_with_the_same_id_fences_the_first(sql_server: Database, sql_database: str, table: str) -> None:
     first, position = begun(sql_server, table)
     with closing(first), opened(source_for(sql_server, table), position) as second:
         with pytest.raises(FencedOut) as caught:
@@ -315,7 +331,11 @@ def test_a_rollback_in_the_log_leaves_nothing(mariadb: Database, mariadb_databas
         database=mariadb_database,
     )  # fmt: skip
     source, _ = begun(mariadb, f"{mariadb_database}.events")
-    with closing(source), closing(connect(mariadb, mariadb_database, autocommit=False)) as connection, connection.cursor() as cursor:
+    with (
+        closing(source),
+        closing(connect(mariadb, mariadb_database, autocommit=False)) as connection,
+        connection.cursor() as cursor,
+    ):
         for statement in (
             *inserts(1, 1), "CREATE TEMPORARY TABLE x (a INT)", "INSERT INTO x VALUES (1)", "ROLLBACK",
             *inserts(2, 1), "SAVEPOINT s", "INSERT INTO plain VALUES (1)", *inserts(3, 1), "ROLLBACK TO s", *inserts(4, 1), "COMMIT",
@@ -340,7 +360,9 @@ def test_xa_of_captured_rows_stops(sql_server: Database, sql_database: str, tabl
 
 
 def test_a_row_of_twenty_megabytes_comes_whole(own_server: PrivateMySQL | PrivateMariaDB) -> None:
-    own_server.execute("SET GLOBAL max_allowed_packet = 1073741824", "CREATE TABLE shop.large (id INT PRIMARY KEY, b LONGTEXT)")
+    own_server.execute(
+        "SET GLOBAL max_allowed_packet = 1073741824", "CREATE TABLE shop.large (id INT PRIMARY KEY, b LONGTEXT)"
+    )
     source, _ = begun(own_server, "shop.large")
     with closing(source):
         own_server.execute("INSERT INTO large VALUES (1, REPEAT('abcde', 4000000))", database="shop")
@@ -349,9 +371,7 @@ def test_a_row_of_twenty_megabytes_comes_whole(own_server: PrivateMySQL | Privat
 
 
 @pytest.mark.parametrize("checksum", ["NONE", "CRC32"])
-def test_events_are_read_with_and_without_checksums(
-    own_server: PrivateMySQL | PrivateMariaDB, checksum: str
-) -> None:
+def test_events_are_read_with_and_without_checksums(own_server: PrivateMySQL | PrivateMariaDB, checksum: str) -> None:
     source, start = begun(own_server, "shop.events")
     with closing(source):
         own_server.execute(*inserts(1, 1), f"SET GLOBAL binlog_checksum = {checksum}", *inserts(2, 1), database="shop")
@@ -365,7 +385,9 @@ def test_tagged_gtids_are_followed_and_resumed(mysql: Database, mysql_database: 
     mysql.execute("CREATE TABLE events (id INT PRIMARY KEY, v VARCHAR(200))", database=mysql_database)
     source, _ = begun(mysql, f"{mysql_database}.events")
     with closing(source):
-        mysql.execute("SET gtid_next = 'AUTOMATIC:streamtrain'", *inserts(1, 1), *inserts(2, 1), database=mysql_database)
+        mysql.execute(
+            "SET gtid_next = 'AUTOMATIC:streamtrain'", *inserts(1, 1), *inserts(2, 1), database=mysql_database
+        )
         changes, position = read_to_end(source)
     assert ids(changes) == [1, 2]
     assert ":streamtrain:" in str(position["gtids"])
@@ -403,7 +425,11 @@ def test_tls_is_used_as_the_url_says(mysql: Database, mysql_database: str) -> No
         source = source_for(mysql, f"{mysql_database}.events", url=f"{mysql.url}/?ssl_mode={mode}", prefix=mode)
         with opened(source):
             assert ids(read_to_end(source)[0]) == [1, 2, 3]
-            transaction(mysql, mysql_database, *[f"UPDATE events SET v = REPEAT('{mode}', 20) WHERE id = {n}" for n in (1, 2, 3)])
+            transaction(
+                mysql,
+                mysql_database,
+                *[f"UPDATE events SET v = REPEAT('{mode}', 20) WHERE id = {n}" for n in (1, 2, 3)],
+            )
             assert len(seen(read_to_end(source)[0])) == 3
             assert isinstance(source._stream._connection._session._sock, ssl.SSLSocket) is encrypted
     with pytest.raises((SourceUnavailable, ConfigError)):
@@ -417,3 +443,21 @@ def test_what_cannot_be_reached_or_does_not_let_in_is_told_without_the_password(
     assert "wr0ng" not in f"{caught.value!r} {caught.value}"
     with pytest.raises(SourceUnavailable, match="2003"):
         MysqlSource(MysqlSettings("mysql://root:x@127.0.0.1:1", ("a.b",), "p")).open(None)
+
+
+def test_each_domain_of_a_mariadb_server_is_followed_and_resumed(mariadb: Database, mariadb_database: str) -> None:
+    mariadb.execute("CREATE TABLE events (id INT PRIMARY KEY, v VARCHAR(200))", database=mariadb_database)
+    source, start = begun(mariadb, f"{mariadb_database}.events")
+    source.close()
+    for number in range(1, 9):
+        mariadb.execute(
+            f"SET SESSION gtid_domain_id = {number % 3 * 7}", *inserts(number, 1), database=mariadb_database
+        )
+    position, rows = start, list[int]()
+    while len(rows) < 8:
+        with opened(source_for(mariadb, f"{mariadb_database}.events", max_rows=1), position) as source:
+            batch = source.read(5.0)
+        assert batch.position is not None
+        position, rows = batch.position, rows + ids(batch.changes)
+    assert rows == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert {gtid.partition("-")[0] for gtid in str(position["gtids"]).split(",")} >= {"0", "7", "14"}

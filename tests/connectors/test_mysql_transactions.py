@@ -204,7 +204,12 @@ def test_a_statement_that_changes_rows_stops_in_and_out_of_a_transaction() -> No
     for beginning in ([], ["BEGIN"]):
         log = Log()
         with pytest.raises(UnsupportedChange, match="INSERT") as caught:
-            feed(reading(), log.gtid(1), *[log.query(sql) for sql in beginning], log.query("INSERT INTO t VALUES ('s3cret')"))
+            feed(
+                reading(),
+                log.gtid(1),
+                *[log.query(sql) for sql in beginning],
+                log.query("INSERT INTO t VALUES ('s3cret')"),
+            )
         assert "binlog_format" in caught.value.hint
         assert "s3cret" not in str(caught.value)
 
@@ -213,7 +218,10 @@ def test_ddl_is_a_transaction_of_its_own_and_within_another_is_not() -> None:
     log, transactions = Log(), reading()
     assert feed(transactions, log.gtid(1), log.query("CREATE TABLE x (a INT)")) == []
     assert transactions.position() == replace(START, offset=1_200, gtids=f"{UUID}:1")
-    assert feed(transactions, log.gtid(2), log.query("BEGIN"), log.query("CREATE TABLE events (id INT) START TRANSACTION")) == []
+    assert (
+        feed(transactions, log.gtid(2), log.query("BEGIN"), log.query("CREATE TABLE events (id INT) START TRANSACTION"))
+        == []
+    )
     assert feed(transactions, log.rows(1), log.xid()) == [1]
     assert transactions.position().gtids == f"{UUID}:1-2"
 
@@ -246,12 +254,34 @@ def test_rows_exchanged_from_elsewhere_stop_for_a_captured_table_alone() -> None
 
 def test_an_xa_transaction_stops_at_its_prepare_if_it_touched_captured_rows() -> None:
     log, transactions = Log(), reading()
-    assert feed(transactions, log.gtid(1), log.query("XA START X'61'"), log.query("XA END X'61'"), log.prepare(one_phase=False)) == []
+    assert (
+        feed(
+            transactions,
+            log.gtid(1),
+            log.query("XA START X'61'"),
+            log.query("XA END X'61'"),
+            log.prepare(one_phase=False),
+        )
+        == []
+    )
     assert transactions.position().gtids == f"{UUID}:1"
-    one_phase = [log.gtid(2), log.query("XA START X'62'"), log.rows(1), log.query("XA END X'62'"), log.prepare(one_phase=True)]
+    one_phase = [
+        log.gtid(2),
+        log.query("XA START X'62'"),
+        log.rows(1),
+        log.query("XA END X'62'"),
+        log.prepare(one_phase=True),
+    ]
     assert feed(transactions, *one_phase) == [1]
     with pytest.raises(UnsupportedChange, match="XA"):
-        feed(transactions, log.gtid(3), log.query("XA START X'63'"), log.rows(1), log.query("XA END X'63'"), log.prepare(one_phase=False))
+        feed(
+            transactions,
+            log.gtid(3),
+            log.query("XA START X'63'"),
+            log.rows(1),
+            log.query("XA END X'63'"),
+            log.prepare(one_phase=False),
+        )
 
 
 def test_an_xa_transaction_is_never_given_out_before_its_prepare() -> None:

@@ -101,7 +101,7 @@ class ServerDatabase:
 
     def source(self, snapshot: SnapshotMode = "initial") -> Source:
         settings = MysqlSettings(
-            self._server.url, (f"{self._name}.events",), "shop", snapshot,
+            f"{self._server.url}/?ssl_mode=disabled", (f"{self._name}.events",), "shop", snapshot,
             server_id=int(self._name[-7:], 16), max_rows=3, heartbeat_s=0.05,
         )  # fmt: skip
         return MysqlSource(settings)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from river.preprocessing import StandardScaler
 
@@ -62,6 +62,7 @@ VALUES = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(VALUES, max_size=8) | st.lists(st.floats(-1e6, 1e6) | st.none()) | st.lists(st.integers()))
 def test_reading_at_once_is_reading_one_by_one(values: list[Any]) -> None:
     at_once, by_one = read_numbers("x", values), read_each("x", values, lambda value: _number("x", value))
@@ -83,6 +84,7 @@ def test_a_slice_of_one_row_is_standardised_as_by_river() -> None:
 FINITE = st.floats(-1e30, 1e30)
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(FINITE, max_size=20), max_size=6))
 def test_slices_merge_to_the_moments_of_all_their_rows(slices: list[list[float]]) -> None:
     moments = Moments()
@@ -96,6 +98,7 @@ def test_slices_merge_to_the_moments_of_all_their_rows(slices: list[list[float]]
         assert moments.deviation == pytest.approx(together.std(), rel=1e-6, abs=scale * 1e-7)
 
 
+@settings(deadline=None)
 @given(FINITE, st.lists(st.integers(1, 70), min_size=1, max_size=5))
 def test_a_constant_column_has_no_variance_and_is_0(value: float, sizes: list[int]) -> None:
     constant = feature("numeric")

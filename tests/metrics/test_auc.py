@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamtrain.metrics.auc import LIMIT, AucHistogram, exact_auc
@@ -19,6 +17,7 @@ def by_pairs(rows: list[tuple[float, bool]]) -> float | None:
     return sum((p > n) + 0.5 * (p == n) for p, n in pairs) / len(pairs) if pairs else None
 
 
+@settings(deadline=None)
 @given(ROWS | TIED)
 def test_the_exact_area_is_the_share_of_ordered_pairs(rows: list[tuple[float, bool]]) -> None:
     scores, labels = np.array([row[0] for row in rows], np.float32), np.array([row[1] for row in rows])
@@ -26,6 +25,7 @@ def test_the_exact_area_is_the_share_of_ordered_pairs(rows: list[tuple[float, bo
     assert exact_auc(scores, labels) == (None if expected is None else pytest.approx(expected, abs=1e-12))
 
 
+@settings(deadline=None)
 @given(ROWS | TIED, st.sampled_from([4, 64, 2**12, 2**16]))
 def test_the_histogram_is_never_further_off_than_its_bound(rows: list[tuple[float, bool]], bins: int) -> None:
     histogram = AucHistogram(bins)
@@ -60,6 +60,6 @@ def test_both_ends_of_the_range_have_their_bin() -> None:
 
 def test_billions_of_rows_do_not_overflow() -> None:
     histogram = AucHistogram(2)
-    histogram.load({"counts": np.array([[3 * 10**9, 10**9], [10**9, 3 * 10**9]])})
+    histogram.load({"counts": np.array([[3 * 10**10, 10**10], [10**10, 3 * 10**10]])})
     assert histogram.auc() == pytest.approx(0.75)
-    assert math.isfinite(histogram.error_bound())
+    assert histogram.error_bound() == pytest.approx(3 / 16)

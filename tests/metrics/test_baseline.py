@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamtrain.metrics.auc import exact_auc
@@ -24,6 +24,7 @@ def one_by_one(classes: int, labels: list[int]) -> list[list[float]]:
     return found
 
 
+@settings(deadline=None)
 @given(LABELS, st.integers(1, 9))
 def test_slices_give_what_row_by_row_gives(stream: tuple[int, list[int]], size: int) -> None:
     classes, labels = stream
@@ -33,6 +34,7 @@ def test_slices_give_what_row_by_row_gives(stream: tuple[int, list[int]], size: 
     assert found == [pytest.approx(row) for row in one_by_one(classes, labels)]
 
 
+@settings(deadline=None)
 @given(st.lists(st.booleans(), min_size=2, max_size=40))
 def test_its_area_is_that_of_the_label_before_as_score(labels: list[bool]) -> None:
     chain, stream = LabelChain(2), np.array(labels)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from river import linear_model, optim
 
@@ -24,6 +24,7 @@ def linear(kind: str, task: Task, **options: Any) -> LinearModel:
     return model
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 40), max_size=60))
 def test_grouping_numbers_the_distinct_indexes(indexes: list[int]) -> None:
     grouping = Grouping(41)

@@ -81,6 +81,7 @@ def test_a_commit_line_that_was_being_written_never_counted(tmp_path: Path, torn
     assert read(tmp_path) == [b"value-1", b"value-2"]
     with closing(opened(tmp_path)) as writer:
         assert writer.position() == b"before"
+    assert (tmp_path / "commits").read_bytes().endswith(b"}\n")
     commit(tmp_path, 3)
     assert read(tmp_path) == [b"value-1", b"value-2", b"value-3"]
 
@@ -214,7 +215,8 @@ def test_a_transaction_larger_than_memory_may_hold_is_one_transaction(tmp_path: 
 
 
 def test_records_larger_than_what_is_read_at_once_are_read_whole(tmp_path: Path) -> None:
-    values = [b"a" * (3 * CHUNK_BYTES), b"b", b"c" * CHUNK_BYTES, b"d" * (2 * CHUNK_BYTES), b"e"]
+    # Behind the first record the buffer holds a part of the second that is larger than what is read at once.
+    values = [b"a" * (5 * CHUNK_BYTES), b"b" * (4 * CHUNK_BYTES), b"c", b"d" * CHUNK_BYTES, b"e"]
     with closing(opened(tmp_path)) as writer:
         writer.send(TOPIC, [Message(None, value) for value in values])
         writer.commit(b"")

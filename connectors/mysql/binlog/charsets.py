@@ -167,7 +167,7 @@ def _decode_eucjpms(data: bytes) -> str:
 _CHARSETS = {
     charset.name: charset
     for charset in (
-        Charset("binary"),
+        Charset("binary", "utf-8"),  # for labels; values of columns are bytes
         Charset("ascii", "ascii"),
         Charset("utf8mb3", "utf-8"),
         Charset("utf8mb4", "utf-8"),

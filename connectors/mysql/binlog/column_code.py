@@ -142,11 +142,12 @@ def _datetime(column: Column) -> Fixed:
 def _timestamp(column: Column) -> Fixed:
     """4 bytes of seconds since 1970, of which 0 is the zero date, and the fraction."""
     codes = _FRACTION_CODES[column.length]
-    text = "DAY_TEXTS[$0 // 86400]}{MINUTE_TEXTS[$0 % 86400 // 60]}{TWO_DIGITS[$0 % 60]"
+    parts = ["DAY_TEXTS[$0 // 86400]", "MINUTE_TEXTS[$0 % 86400 // 60]", "TWO_DIGITS[$0 % 60]"]
     if codes:
-        text += "}{fraction_text(" + _FRACTIONS_US[codes].replace("$n", "$1").replace("$m", "$2") + ")"
+        parts.append(f"fraction_text({_FRACTIONS_US[codes].replace('$n', '$1').replace('$m', '$2')})")
+    text = "".join(f"{{{part}}}" for part in parts)
     zero = None if column.nullable else ZERO_TIMESTAMP
-    return Fixed("I" + codes, f"(f'{{{text}}}Z' if $0 else {zero!r})", big_endian=True)
+    return Fixed("I" + codes, f"(f'{text}Z' if $0 else {zero!r})", big_endian=True)
 
 
 def _time(column: Column) -> Fixed:

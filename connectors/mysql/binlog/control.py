@@ -64,13 +64,18 @@ class Header(NamedTuple):
             raise Malformed(f"the header tells of {header.size} bytes, where {len(data)} have come")
         return header
 
+    @property
+    def artificial(self) -> bool:
+        return bool(self.flags & ARTIFICIAL_FLAG) or not self.end_position
+
     def fields(self) -> HeaderFields:
+        """What the event's dataclass takes."""
         return {
             "timestamp": self.timestamp,
             "server_id": self.server_id,
             "end_position": self.end_position,
             "size": self.size,
-            "artificial": bool(self.flags & ARTIFICIAL_FLAG) or not self.end_position,
+            "artificial": self.artificial,
         }
 
 

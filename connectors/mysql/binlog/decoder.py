@@ -122,7 +122,7 @@ class EventDecoder:
 
     def _body_end(self, header: Header, data: bytes) -> int:
         """Where the body ends: at the checksum, which is verified, or at the event's end."""
-        if header.type == EventType.ROTATE and header.fields()["artificial"]:
+        if header.type == EventType.ROTATE and header.artificial:
             # Made up under another file's algorithm, or before any is known: only the sum itself can tell.
             return len(data) - (_CHECKSUM_LENGTH if _checksum_fits(data) else 0)
         if header.type == EventType.FORMAT_DESCRIPTION:

@@ -32,7 +32,6 @@ _OPAQUE_TEMPORAL = frozenset({7, 10, 11, 12})
 class _Form(NamedTuple):
     """Small documents count and point with 2 bytes, large ones with 4."""
 
-    size: int
     head: struct.Struct
     keys: struct.Struct
     values: struct.Struct
@@ -40,8 +39,8 @@ class _Form(NamedTuple):
     """Types whose value stands where another's offset would."""
 
 
-_SMALL = _Form(2, struct.Struct("<HH"), struct.Struct("<HH"), struct.Struct("<BH"), frozenset({4, 5, 6}))
-_LARGE = _Form(4, struct.Struct("<II"), struct.Struct("<IH"), struct.Struct("<BI"), frozenset({4, 5, 6, 7, 8}))
+_SMALL = _Form(struct.Struct("<HH"), struct.Struct("<HH"), struct.Struct("<BH"), frozenset({4, 5, 6}))
+_LARGE = _Form(struct.Struct("<II"), struct.Struct("<IH"), struct.Struct("<BI"), frozenset({4, 5, 6, 7, 8}))
 _FORMS = {_SMALL_OBJECT: _SMALL, _SMALL_ARRAY: _SMALL, _LARGE_OBJECT: _LARGE, _LARGE_ARRAY: _LARGE}
 _OBJECTS = frozenset({_SMALL_OBJECT, _LARGE_OBJECT})
 _NUMBERS = {  # int16, uint16, int32, uint32, int64, uint64, double

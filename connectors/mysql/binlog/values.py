@@ -1,7 +1,8 @@
 """Values as they lie in a row -> JSON values, where it takes more than one expression.
 
 Packed temporal forms: ``my_time.cc`` of the server, described at
-https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_replication_binlog_event.html. Dates and SETs repeat from row to row: their conversions are dictionaries that fill themselves, and start anew when they grow large.
+https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_replication_binlog_event.html. Dates and SETs repeat from
+row to row: their conversions are dictionaries that fill themselves, and start anew when they grow large.
 """
 
 from __future__ import annotations

@@ -33,3 +33,10 @@ INSERT INTO wide VALUES (1, 2, 'v3', 4, 5, 'v6', 7, 8, 'v9', 10, 11, 'v12', 13, 
 -> c {"c1": 1, "c2": 2, "c3": "v3", "c4": 4, "c5": 5, "c6": "v6", "c7": 7, "c8": 8, "c9": "v9", "c10": 10, "c11": 11, "c12": "v12", "c13": 13, "c14": 14, "c15": "v15", "c16": 16, "c17": 17, "c18": "v18", "c19": 19, "c20": 20, "c21": "v21", "c22": 22, "c23": 23, "c24": "v24", "c25": 25, "c26": 26, "c27": "v27", "c28": 28, "c29": 29, "c30": "v30", "c31": 31, "c32": 32, "c33": "v33", "c34": 34, "c35": 35, "c36": "v36", "c37": 37, "c38": 38, "c39": "v39", "c40": 40}
 -> c {"c1": null, "c2": null, "c3": null, "c4": 4, "c5": 5, "c6": null, "c7": null, "c8": 8, "c9": null, "c10": 10, "c11": null, "c12": "v12", "c13": null, "c14": null, "c15": "v15", "c16": 16, "c17": null, "c18": null, "c19": null, "c20": 20, "c21": null, "c22": null, "c23": null, "c24": "v24", "c25": 25, "c26": null, "c27": null, "c28": 28, "c29": null, "c30": "v30", "c31": null, "c32": 32, "c33": null, "c34": null, "c35": 35, "c36": "v36", "c37": null, "c38": null, "c39": null, "c40": 40}
 -> c {"c1": 1, "c2": 2, "c3": "v3", "c4": 4, "c5": 5, "c6": "v6", "c7": 7, "c8": 8, "c9": "v9", "c10": 10, "c11": 11, "c12": "v12", "c13": 13, "c14": 14, "c15": "v15", "c16": 16, "c17": 17, "c18": "v18", "c19": 19, "c20": 20, "c21": "v21", "c22": 22, "c23": 23, "c24": "v24", "c25": 25, "c26": 26, "c27": "v27", "c28": 28, "c29": 29, "c30": "v30", "c31": 31, "c32": 32, "c33": "v33", "c34": 34, "c35": 35, "c36": "v36", "c37": 37, "c38": 38, "c39": null, "c40": 40}
+-- MySQL's events of a partitioned table carry extra data before the columns.
+CREATE TABLE parts (id INT PRIMARY KEY, v VARCHAR(5) CHARACTER SET ascii) PARTITION BY HASH(id) PARTITIONS 2;
+INSERT INTO parts VALUES (1, 'a'), (2, 'b');
+-> c {"id": 1, "v": "a"}
+-> c {"id": 2, "v": "b"}
+UPDATE parts SET id = 4 WHERE id = 1;
+-> u {"id": 1, "v": "a"} => {"id": 4, "v": "a"}
