@@ -9,8 +9,6 @@ from typing import Any
 
 import numpy as np
 import orjson
-import torch
-
 from streamtrain import examples as example_rules
 from streamtrain import tensors
 from streamtrain.errors import NoUsableCheckpoint, RejectedRecord
@@ -24,7 +22,7 @@ from streamtrain.models.base import ModelShape
 from streamtrain.topic.base import Records
 
 _WEIGHTS = "weights/"
-_BLOBS = ("weights", "optimizer", "features", "metrics", "random", "counts")
+_BLOBS = ("weights", "optimizer", "features", "metrics", "counts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +65,6 @@ class Learner:
             outputs=spec.label.outputs,
             seed=spec.seed,
         )
-        self._random = torch.Generator().manual_seed(spec.seed).get_state()
         self._model = registry.build(spec.model, spec.model_options, shape)
         self._metrics = Prequential(spec.label.task, spec.metrics_window, spec.label.outputs)
         self._counts: dict[str, int] = {}
@@ -128,9 +125,7 @@ class Learner:
         features = self._encoder.transform(columns)
         predictions = self._model.predict(features)
         self._metrics.update(predictions[first_time], labels[first_time])
-        torch.set_rng_state(self._random)
         self._model.learn(features, labels, weights)
-        self._random = torch.get_rng_state()
 
     def weights(self) -> tensors.Arrays:
         """The tensors that predict, by name."""
@@ -150,7 +145,6 @@ class Learner:
             ),
             "features": tensors.encode(self._encoder.state()),
             "metrics": tensors.encode(self._metrics.state()),
-            "random": self._random.numpy().tobytes(),
             "counts": orjson.dumps(self._counts, option=orjson.OPT_SORT_KEYS),
         }
 
@@ -161,7 +155,6 @@ class Learner:
         self._model.load(tensors.decode(blobs["weights"]) | tensors.decode(blobs["optimizer"]))
         self._encoder.load(tensors.decode(blobs["features"]))
         self._metrics.load(tensors.decode(blobs["metrics"]))
-        self._random = torch.frombuffer(bytearray(blobs["random"]), dtype=torch.uint8)
         self._counts = orjson.loads(blobs["counts"])
 
     def clone(self) -> Learner:

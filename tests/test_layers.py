@@ -55,7 +55,7 @@ DOORS: dict[str, set[str]] = {
     "pymysql": {"connectors.mysql"},
     "sqlalchemy": {"streamtrain.state"},
     "alembic": {"streamtrain.state"},
-    "torch": {"streamtrain.models", "streamtrain.learner", "streamtrain.trainer", "streamtrain.cli"},
+    "torch": {"streamtrain.models", "streamtrain.trainer", "streamtrain.cli"},
     "safetensors": {"streamtrain.tensors"},
     "yaml": {"streamtrain.config"},
     "pydantic": {"streamtrain.config"},

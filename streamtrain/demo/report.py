@@ -124,7 +124,7 @@ def _proof(report: DemoReport) -> str:
         f'<div class="{style}" role="group" aria-label="Proof">\n<p class="verdict">{verdict}</p>\n<dl>\n'
         f"<dt>killed and resumed</dt><dd>{resumed}</dd>\n<dt>undisturbed</dt><dd>{undisturbed}</dd>\n</dl>\n"
         '<p class="note"><code>state_sha256</code> covers everything that decides the future: weights, optimizer, feature '
-        "statistics, metrics, random state and topic offsets.</p>\n</div>"
+        "statistics, metrics and topic offsets.</p>\n</div>"
     )
 
 
