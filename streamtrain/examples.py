@@ -17,6 +17,7 @@ fills ``clicked`` may fill ``clicked_at`` in the same statement, and a model mus
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,6 +41,8 @@ class Examples:
     """By slot."""
     deleted: list[int] = field(default_factory=list)
     """Slots of deletes and truncates."""
+    unlabelled: int = 0
+    """Rows that came without their label."""
     counts: dict[str, int] = field(default_factory=dict)
     """How many records of each kind: events, inserts, updates, deletes, reads, truncates, unlabelled."""
     last_committed_ms: int = 0
@@ -58,15 +61,20 @@ _KINDS = {
 def read(records: Records, label: str) -> Examples:
     """Apply the rules above to every record. Nothing raises: what cannot be read is in ``rejected``."""
     examples = Examples()
+    counted = ["events"] * sum(value is not None for value in records.values)
     for slot, value in enumerate(records.values):
         if value is None:
             continue
-        _count(examples, "events")
         try:
             envelope = decode(value)
+            counted.append(_KINDS[envelope.op])
+            examples.last_committed_ms = max(examples.last_committed_ms, envelope.committed_ms)
             _take(examples, slot, envelope, label)
         except RejectedRecord as error:
             examples.rejected[slot] = error
+    examples.counts = dict(Counter(counted))
+    if examples.unlabelled:
+        examples.counts["unlabelled"] = examples.unlabelled
     return examples
 
 
@@ -79,15 +87,14 @@ def row_key(records: Records, slot: int) -> str | None:
 
 
 def _take(examples: Examples, slot: int, envelope: Envelope, label: str) -> None:
-    _count(examples, _KINDS[envelope.op])
-    examples.last_committed_ms = max(examples.last_committed_ms, envelope.committed_ms)
-    if envelope.op in {Op.DELETE, Op.TRUNCATE}:
+    op = envelope.op
+    if op is Op.DELETE or op is Op.TRUNCATE:
         examples.deleted.append(slot)
         return
     after = _label(envelope.after, label)
-    if envelope.op is not Op.UPDATE:
+    if op is not Op.UPDATE:
         if after is None:
-            _count(examples, "unlabelled")
+            examples.unlabelled += 1
         else:
             _add(examples, slot, envelope.after, after, weight=1.0, scored=True)
         return
@@ -120,7 +127,3 @@ def _add(examples: Examples, slot: int, row: Fields | None, label: Any, *, weigh
     examples.labels.append(label)
     examples.weights.append(weight)
     examples.scored.append(scored)
-
-
-def _count(examples: Examples, name: str) -> None:
-    examples.counts[name] = examples.counts.get(name, 0) + 1

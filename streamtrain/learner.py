@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import orjson
+
 from streamtrain import examples as example_rules
 from streamtrain import tensors
 from streamtrain.errors import NoUsableCheckpoint, RejectedRecord

@@ -208,7 +208,7 @@ class Transactions:
         if self._given:
             raise UnsupportedChange(
                 message,
-                hint=f"raise source hold_rows above {self._given} and begin again under a new topic.prefix, "
+                hint=f"raise source.commit_rows above {self._given} and begin again under a new topic.prefix, "
                 "and keep temporary tables and engines without transactions out of large transactions",
             )
 

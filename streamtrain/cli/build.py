@@ -31,9 +31,6 @@ from streamtrain.topic.base import TopicReader, TopicWriter
 from streamtrain.topic.file import FileReader, FileWriter
 from streamtrain.topic.kafka import KafkaReader, KafkaSettings, KafkaWriter
 
-# What one read of a source returns at most: a topic transaction ends between two reads.
-_READ_ROWS = 4096
-
 LEARNABLE = ("numeric", "categorical", "boolean", "datetime")
 """What ``features: auto`` takes; columns of other kinds are left out."""
 
@@ -77,7 +74,7 @@ def mysql_settings(config: Config, part: MysqlConfig) -> MysqlSettings:
         prefix=config.topic.prefix,
         snapshot=part.snapshot,
         server_id=part.server_id,
-        max_rows=min(part.commit_rows, _READ_ROWS),
+        max_rows=part.commit_rows,
     )
 
 
@@ -91,9 +88,7 @@ def source(config: Config) -> Source:
     if isinstance(config.source, MysqlConfig):
         return MysqlSource(mysql_settings(config, config.source))
     if isinstance(config.source, SqliteConfig):
-        return SqliteSource(
-            sqlite_settings(config, config.source), batch_rows=min(config.source.commit_rows, _READ_ROWS)
-        )
+        return SqliteSource(sqlite_settings(config, config.source), batch_rows=config.source.commit_rows)
     raise ConfigError(
         "source.kind is none: there is nothing to capture", hint="run `streamtrain train`, or name a source"
     )

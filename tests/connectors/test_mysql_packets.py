@@ -3,6 +3,7 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -56,10 +57,8 @@ def test_a_packet_of_sixteen_megabytes_or_more_is_put_together(length: int) -> N
         reader, received, sent = PacketReader(client, "reading"), list[bytes](), 0
         while len(received) < len(payloads):
             if sent < len(stream):
-                try:
+                with suppress(BlockingIOError):
                     sent += server.send(stream[sent : sent + (1 << 20)])
-                except BlockingIOError:
-                    pass
             packet = reader.read(0)
             if packet is not None:
                 received.append(packet)

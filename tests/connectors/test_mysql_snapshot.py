@@ -215,7 +215,7 @@ def test_a_table_that_is_altered_before_it_is_read_begins_the_snapshot_again(
         with opened(source_for(sql_server, f"{sql_database}.*")) as source:
             source.read(0)
             sql_server.execute(change, database=sql_database)
-            with pytest.raises(SourceUnavailable, match="1412|1054|1146"):
+            with pytest.raises(SourceUnavailable, match=r"1412|1054|1146"):
                 read_to_end(source)
 
 

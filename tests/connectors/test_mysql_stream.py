@@ -13,7 +13,7 @@ import pytest
 
 from connectors.mysql.settings import MysqlSettings
 from connectors.mysql.source import MysqlSource
-from connectors.source import Position
+from connectors.source import Change, Position
 from streamtrain.envelope import Op
 from streamtrain.errors import (
     ConfigError,
@@ -60,6 +60,15 @@ def begun(server: Database, table: str, **options: Any) -> tuple[MysqlSource, Po
     return source, position
 
 
+def read_for_long(source: MysqlSource, changes: list[Change] | None = None) -> None:
+    """Read for ten seconds, or until something is raised."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        batch = source.read(0.1)
+        if changes is not None:
+            changes += batch.changes
+
+
 def test_a_restart_in_the_middle_of_a_transaction_neither_loses_nor_doubles_a_row(
     sql_server: Database, sql_database: str, table: str, follow: str
 ) -> None:
@@ -99,8 +108,9 @@ def test_include_cannot_change_while_a_transaction_is_half_published(
     with closing(source):
         transaction(sql_server, sql_database, *inserts(1, 5))
         position = source.read(5.0).position
-    assert position is not None and position["skip_rows"] == 2
-    with pytest.raises(ConfigError, match="half|in part") as caught:
+    assert position is not None
+    assert position["skip_rows"] == 2
+    with pytest.raises(ConfigError, match="in part") as caught:
         source_for(sql_server, table, f"{sql_database}.more").open(position)
     assert table in caught.value.hint
 
@@ -271,8 +281,7 @@ def test_a_second_source_with_the_same_id_fences_the_first(sql_server: Database,
     first, position = begun(sql_server, table)
     with closing(first), opened(source_for(sql_server, table), position) as second:
         with pytest.raises(FencedOut) as caught:
-            for _ in range(100):
-                first.read(0.1)
+            read_for_long(first)
         assert "server_id" in caught.value.hint
         sql_server.execute(*inserts(1, 1), database=sql_database)
         assert ids(read_to_end(second)[0]) == [1]
@@ -287,12 +296,10 @@ def test_a_change_that_was_logged_as_a_statement_stops_after_all_that_was_before
             cursor.execute(inserts(1, 1)[0])
             cursor.execute("SET SESSION binlog_format = 'STATEMENT'")
             cursor.execute("UPDATE events SET v = 'secret value'")
-        deadline = time.monotonic() + 10
-        rows: list[int] = []
+        rows: list[Change] = []
         with pytest.raises(UnsupportedChange, match="UPDATE") as caught:
-            while time.monotonic() < deadline:
-                rows += ids(source.read(0.2).changes)
-    assert rows == [1]
+            read_for_long(source, rows)
+    assert ids(rows) == [1]
     assert "binlog_format" in caught.value.hint
     assert "secret value" not in str(caught.value)
 
@@ -415,8 +422,7 @@ def test_the_servers_own_id_is_refused(sql_server: Database) -> None:
 def test_a_server_that_falls_silent_is_given_up(sql_server: Database, table: str) -> None:
     source = source_for(sql_server, table, snapshot="no_data", heartbeat_s=3600.0, silence_s=0.3)
     with opened(source), pytest.raises(SourceUnavailable, match="heartbeat"):
-        for _ in range(20):
-            source.read(0.1)
+        read_for_long(source)
 
 
 def test_tls_is_used_as_the_url_says(mysql: Database, mysql_database: str) -> None:

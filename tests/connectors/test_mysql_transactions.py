@@ -117,7 +117,7 @@ def test_a_rollback_to_a_savepoint_drops_the_rows_since() -> None:
 
 def test_a_rollback_to_a_savepoint_that_was_never_set_stops() -> None:
     log, transactions = Log(), reading()
-    with pytest.raises(UnsupportedChange, match="unknown savepoint at binlog.000003:1300"):
+    with pytest.raises(UnsupportedChange, match=r"unknown savepoint at binlog\.000003:1300"):
         feed(transactions, log.gtid(1), log.query("BEGIN"), log.rows(1), log.query("ROLLBACK TO `a`"))
 
 
@@ -190,13 +190,13 @@ def test_the_position_stays_while_another_transaction_comes_than_the_one_that_wa
     with pytest.raises(PositionLost, match=f"{UUID}:2"):
         feed(transactions, log.gtid(2))
     elsewhere = reading(replace(START, gtids=None, skip_rows=1))
-    with pytest.raises(PositionLost, match="binlog.000003:1100"):
+    with pytest.raises(PositionLost, match=r"binlog\.000003:1100"):
         feed(elsewhere, events.Ignored("QUERY", **log.header()), Log(1_100).query("BEGIN"))
 
 
 def test_a_half_published_transaction_that_has_become_shorter_is_told() -> None:
     log, transactions = Log(), reading(replace(START, skip_rows=3, skip_gtid=f"{UUID}:1"))
-    with pytest.raises(PositionLost, match="3 rows .* but it has 2"):
+    with pytest.raises(PositionLost, match=r"3 rows .* but it has 2"):
         feed(transactions, log.gtid(1), log.query("BEGIN"), log.rows(1, 2), log.xid())
 
 

@@ -71,7 +71,7 @@ TEXTS: Cases = {
     "VARCHAR(20) CHARACTER SET latin2": [("'řž'", "řž")],
     "VARCHAR(20) CHARACTER SET gbk": [("'中文'", "中文")],
     "VARCHAR(20) CHARACTER SET sjis": [("'カナ表'", "カナ表")],
-    "VARCHAR(20) CHARACTER SET cp932": [("'～①'", "～①")],
+    "VARCHAR(20) CHARACTER SET cp932": [("'\uff5e①'", "\uff5e①")],
     "CHAR(20) CHARACTER SET ucs2": [("'héh'", "héh")],
     "VARCHAR(20) CHARACTER SET utf16": [("'é😀'", "é😀")],
     "VARCHAR(20) CHARACTER SET utf16le": [("'é😀'", "é😀")],

@@ -7,8 +7,9 @@ connection, producer id or leader heals. So a code stops only if trying again ca
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from confluent_kafka import KafkaError, KafkaException
 
@@ -21,6 +22,8 @@ from streamtrain.errors import (
     StreamtrainError,
     TopicUnavailable,
 )
+
+Polled = TypeVar("Polled")
 
 
 def _names(text: str) -> frozenset[str]:
@@ -147,6 +150,17 @@ class Reports:
         self.latest = error
         if self._decisive is None and (error.fatal() or kind_of(error) is AccessDenied):
             self._decisive = error
+
+    def collect(self, poll: Callable[[float], Polled]) -> Polled | None:
+        """Poll without waiting, so that what is to be told is told; what came with it.
+
+        Most fatal errors are raised by polling instead of being told.
+        """
+        try:
+            return poll(0)
+        except KafkaException as exception:
+            self(exception.args[0])
+            return None
 
     @property
     def hopeless(self) -> bool:

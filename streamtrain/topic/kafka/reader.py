@@ -166,7 +166,7 @@ class KafkaReader:
 
     def _cause(self, exception: KafkaException) -> KafkaError:
         """Why a call failed. Reports come in by polling; a message that comes with them is held for the next poll."""
-        message = self._consumer.poll(0)
+        message = self._reports.collect(self._consumer.poll)
         if message is not None:
             self._held.append(message)
         return self._reports.cause(exception.args[0])

@@ -143,5 +143,5 @@ class Topics:
         try:
             return call()
         except KafkaException:
-            self._admin.poll(0)
+            self._reports.collect(self._admin.poll)
             raise

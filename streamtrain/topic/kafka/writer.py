@@ -150,7 +150,7 @@ class KafkaWriter:
             try:
                 producer.init_transactions(INIT_S)
             except KafkaException as exception:
-                producer.poll(0)
+                self._reports.collect(producer.poll)
                 if self._reports.hopeless or not exception.args[0].retriable() or self._clock() > deadline:
                     raise
             else:
@@ -186,7 +186,7 @@ class KafkaWriter:
 
     def _failed(self, error: KafkaError, doing: str) -> StreamtrainError:
         """Note why this writer cannot go on, and give the error to raise."""
-        self._producer.poll(0)
+        self._reports.collect(self._producer.poll)
         if self._refusals.first is not None:
             error, doing = self._refusals.first
         failure = translate(self._reports.cause(error), doing)
