@@ -101,6 +101,12 @@ def test_mariadb_gtids_are_domain_server_sequence() -> None:
     assert [event.gtids for event in events if isinstance(event, MariadbGtidList)] == [(gtids[-1],)]
 
 
+def test_the_flags_in_a_gtid_list_s_count_are_not_counted() -> None:
+    event = decode_alone(163, struct.pack("<IIIQ", 1 | 1 << 28, 0, 1, 77))
+    assert isinstance(event, MariadbGtidList)
+    assert event.gtids == ("0-1-77",)
+
+
 def test_the_server_is_known_from_its_format_description() -> None:
     for server, version in (("mysql", "9.7.4"), ("mariadb", "10.11.18-MariaDB")):
         event = decoded(server, "integers")[1]

@@ -33,7 +33,7 @@ def test_an_error_says_what_where_and_what_to_do(name: str) -> None:
     [
         ("_ALL_BROKERS_DOWN", TopicUnavailable),
         ("NOT_LEADER_FOR_PARTITION", TopicUnavailable),
-        ("TRANSACTION_ABORTABLE", TopicUnavailable),
+        ("OUT_OF_ORDER_SEQUENCE_NUMBER", TopicUnavailable),
         ("PRODUCER_FENCED", FencedOut),
         ("INVALID_PRODUCER_EPOCH", FencedOut),
         ("TOPIC_AUTHORIZATION_FAILED", AccessDenied),
