@@ -27,7 +27,8 @@ def configure(log_format: LogFormat = "text", *, debug: bool = False) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if debug else logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        # Asked at each line: whoever replaces sys.stderr (a test, an embedding program) gets the lines, and may close it.
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )
 

@@ -117,7 +117,8 @@ class Connection:
 
     def close(self) -> None:
         """End the session. Safe to call twice, and after the connection broke."""
-        cast(Any, self._session)._force_close()  # noqa: SLF001 - close() raises if the server was faster
+        if self._session.open:
+            self._session.close()
 
     def _pass_column_definitions(self, reader: PacketReader, doing: str, needs: str) -> None:
         self._next(reader, doing, needs)

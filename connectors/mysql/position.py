@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
+from connectors.mysql.gtid import GtidPosition, Gtids, GtidSet
 from connectors.source import Position
 from streamtrain.errors import PositionLost
 
@@ -52,9 +53,16 @@ class LogPosition:
         try:
             position = cls(**{**fields, "include": tuple(fields.get("include", ()))})
             binlog_number(position.file)
+            position.parsed_gtids()
         except (TypeError, ValueError, AttributeError):
             raise _foreign(document) from None
         return position
+
+    def parsed_gtids(self) -> Gtids | None:
+        """The transactions before this point, as a set of the caller's own."""
+        if self.gtids is None:
+            return None
+        return (GtidPosition if self.flavor == "mariadb" else GtidSet).parse(self.gtids)
 
     def is_before(self, other: LogPosition) -> bool:
         """Whether this point comes earlier in the same server's log."""

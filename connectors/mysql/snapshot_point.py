@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from connectors.mysql.address import Address
-from connectors.mysql.connection import Connection, quote_identifier, quote_table
+from connectors.mysql.connection import QUERY_TIMEOUT_S, Connection, quote_identifier, quote_table
 from connectors.mysql.position import LogPosition
 from connectors.mysql.schema import TableSchema, tables
 from connectors.mysql.server import Flavor, Server, log_end, position_at
@@ -71,7 +71,7 @@ def _mysql(
     connection: Connection, address: Address, server: Server, captures: Callable[[str, str], bool], lock_wait_s: int
 ) -> SnapshotPoint:
     connection.query("SET SESSION max_execution_time = 0")
-    lock = Connection(address)
+    lock = Connection(address, query_timeout_s=lock_wait_s + QUERY_TIMEOUT_S)
     try:
         lock.query("SET SESSION lock_wait_timeout = %s", (lock_wait_s,))
         locked = _lock(lock, captures)

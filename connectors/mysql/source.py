@@ -29,7 +29,7 @@ from connectors.mysql.server import Server, inspect, log_end
 from connectors.mysql.settings import MysqlSettings
 from connectors.mysql.snapshot import Snapshot
 from connectors.mysql.snapshot_point import open_snapshot_point
-from connectors.mysql.stream import BinlogStream, StreamSettings, parse_gtids
+from connectors.mysql.stream import BinlogStream, StreamSettings
 from connectors.source import Change, Position, SourceBatch
 from streamtrain import log
 from streamtrain.errors import PositionLost, SourceMisconfigured, SourceUnavailable
@@ -109,12 +109,13 @@ class MysqlSource:
         return self._log_end(self._opened()).to_json()
 
     def reached(self, end: Position) -> bool:
-        server, here, there = self._opened(), self._position, LogPosition.from_json(end)
+        self._opened()
+        here, there = self._position, LogPosition.from_json(end)
         if here is None:
             return False
         if here.server == there.server:
             return not here.is_before(there)
-        ours, theirs = parse_gtids(server, here), parse_gtids(server, there)
+        ours, theirs = here.parsed_gtids(), there.parsed_gtids()
         return ours is not None and theirs is not None and ours.covers(theirs)
 
     def close(self) -> None:

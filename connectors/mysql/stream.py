@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 from connectors.mysql.binlog.decoder import EventDecoder
 from connectors.mysql.connection import Connection
-from connectors.mysql.gtid import GtidPosition, Gtids, GtidSet
 from connectors.mysql.origin import OriginWriter
 from connectors.mysql.position import LogPosition
 from connectors.mysql.replication import dump, prepare, register
-from connectors.mysql.server import Flavor, Server
+from connectors.mysql.server import Server
 from connectors.mysql.transactions import Transactions
 from connectors.source import Change
 from streamtrain.errors import SourceUnavailable, StreamtrainError
@@ -50,10 +49,8 @@ class BinlogStream:
         self._doing = f"reading the binary log from {position}"
         self._decoder = EventDecoder(settings.captured)
         origin = OriginWriter(server.flavor.value, settings.prefix)
-        gtids = parse_gtids(server, position)
         self._transactions = Transactions(
             position,
-            gtids,
             settings.captured,
             origin,
             hold_rows=settings.max_rows,
@@ -123,10 +120,3 @@ class BinlogStream:
         self._silent_s += silent_s
         if self._silent_s >= self._settings.silence_s:
             raise SourceUnavailable(f"{self._doing}: not even a heartbeat for {self._silent_s:.0f} s")
-
-
-def parse_gtids(server: Server, position: LogPosition) -> Gtids | None:
-    """The position's transactions as a set that can be added to."""
-    if position.gtids is None:
-        return None
-    return (GtidPosition if server.flavor is Flavor.MARIADB else GtidSet).parse(position.gtids)

@@ -13,7 +13,6 @@ from dataclasses import replace
 from typing import Any
 
 from connectors.mysql.binlog import events
-from connectors.mysql.gtid import Gtids
 from connectors.mysql.origin import LogPlace, OriginWriter
 from connectors.mysql.position import LogPosition
 from connectors.mysql.statements import Kind, Statement, classify
@@ -39,7 +38,6 @@ class Transactions:
     def __init__(
         self,
         start: LogPosition,
-        gtids: Gtids | None,
         captured: Callable[[str, str], bool],
         origin: OriginWriter,
         *,
@@ -48,7 +46,7 @@ class Transactions:
     ) -> None:
         self._start = start
         self._file, self._offset = start.file, start.offset
-        self._gtids = gtids
+        self._gtids = start.parsed_gtids()
         self._given, self._given_gtid = start.skip_rows, start.skip_gtid
         self._captured = captured
         self._origin = origin
@@ -159,12 +157,14 @@ class Transactions:
         if self._transaction is None:
             self._begin(event, Transaction())
         transaction = self._open(event)
+        if transaction.explicit:
+            raise self._nested(event)
         transaction.explicit = True
         transaction.two_phase |= statement.kind is Kind.XA_START
 
     def _begin(self, event: events.Event, transaction: Transaction) -> None:
         if self._transaction is not None:
-            raise UnsupportedChange(f"a transaction begins within another at {self._place(event)}")
+            raise self._nested(event)
         beginning = self._end_of(event) - event.size
         if not self._given:
             self._offset = beginning
@@ -176,6 +176,9 @@ class Transactions:
                 "or begin again under a new topic.prefix",
             )
         self._transaction = transaction
+
+    def _nested(self, event: events.Event) -> UnsupportedChange:
+        return UnsupportedChange(f"a transaction begins within another at {self._place(event)}")
 
     def _open(self, event: events.Event) -> Transaction:
         if self._transaction is None:

@@ -11,6 +11,7 @@ from connectors.checks import Check
 from connectors.mysql.doctor import examine
 from connectors.mysql.grants import parse_grants
 from connectors.mysql.schema import describe
+from connectors.mysql.settings import MysqlSettings
 from streamtrain.errors import ConfigError
 from tests.connectors.mysql_capture import account, opened, settings_for, source_for
 from tests.servers import Database, PrivateMariaDB, PrivateMySQL
@@ -187,12 +188,9 @@ def test_a_clock_that_differs_is_warned_of(sql_server: Database, sql_database: s
 
 
 def test_a_server_that_does_not_answer_has_one_line() -> None:
-    (check,) = examine(settings_for(_Nowhere(), "a.b"))
+    (check,) = examine(MysqlSettings("mysql://root:s3cret@127.0.0.1:1", ("a.b",), "p"))
+    assert "s3cret" not in f"{check}"
     assert (check.name, check.status) == ("mysql connection", "fail")
-
-
-class _Nowhere:
-    url = "mysql://root:s3cret@127.0.0.1:1"
 
 
 def test_grants_are_read_with_their_patterns() -> None:

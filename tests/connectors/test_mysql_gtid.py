@@ -73,9 +73,12 @@ def test_an_interval_that_goes_backwards_is_empty_as_on_the_server() -> None:
     assert not GtidSet.parse(f"{A}:5-3")
 
 
+def number(value: int) -> bytes:
+    return value.to_bytes(8, "little")
+
+
 def test_a_set_is_encoded_with_half_open_intervals_and_with_tags_only_if_there_are_any() -> None:
     uuid = bytes.fromhex(A.replace("-", ""))
-    number = lambda value: value.to_bytes(8, "little")  # noqa: E731
     assert GtidSet.parse(f"{A}:1-3:7").encode() == (
         number(1) + uuid + number(2) + number(1) + number(4) + number(7) + number(8)
     )

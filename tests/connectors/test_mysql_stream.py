@@ -269,10 +269,16 @@ def test_a_killed_connection_is_told_and_reopening_loses_and_doubles_nothing(
     assert [after[0] for _, _, after in rows if after is not None] == list(range(count))
 
 
+def session(source: MysqlSource) -> Any:
+    """The driver's connection on which the log comes."""
+    stream: Any = source._stream
+    return stream._connection._session
+
+
 def kill_dump(server: Database, source: MysqlSource) -> None:
     """End the connections on which the server sends its log to this source."""
     listed = server.execute("SELECT ID FROM information_schema.PROCESSLIST WHERE COMMAND LIKE 'Binlog Dump%'")
-    ours = source._stream._connection._session.thread_id()
+    ours = session(source).thread_id()
     if (ours,) in listed:
         server.execute(f"KILL {ours}")
 
@@ -377,6 +383,23 @@ def test_a_row_of_twenty_megabytes_comes_whole(own_server: PrivateMySQL | Privat
     assert changes[0].after == [(1, "abcde" * 4_000_000)]
 
 
+def test_a_reader_that_stands_still_for_longer_than_the_servers_patience_keeps_its_connection(
+    own_server: PrivateMySQL | PrivateMariaDB,
+) -> None:
+    own_server.execute("DROP TABLE IF EXISTS shop.wide", "CREATE TABLE shop.wide (id INT PRIMARY KEY, t LONGTEXT)")
+    patience = own_server.execute("SELECT @@GLOBAL.net_write_timeout")[0][0]
+    own_server.execute("SET GLOBAL net_write_timeout = 1")
+    try:
+        source, _ = begun(own_server, "shop.wide")
+        with closing(source):
+            for number in range(40):
+                own_server.execute(f"INSERT INTO wide VALUES ({number}, REPEAT('x', 1000000))", database="shop")
+            time.sleep(2.0)  # the server's patience is what is measured
+            assert ids(read_to_end(source)[0]) == list(range(40))
+    finally:
+        own_server.execute(f"SET GLOBAL net_write_timeout = {patience}")
+
+
 @pytest.mark.parametrize("checksum", ["NONE", "CRC32"])
 def test_events_are_read_with_and_without_checksums(own_server: PrivateMySQL | PrivateMariaDB, checksum: str) -> None:
     source, start = begun(own_server, "shop.events")
@@ -414,6 +437,28 @@ def test_a_server_that_would_lose_changes_is_refused_with_what_to_set(
     assert "SET GLOBAL binlog_row_metadata = 'FULL'" in caught.value.hint
 
 
+def test_a_server_without_gtids_is_followed_by_file(private_mysql: Callable[..., PrivateMySQL]) -> None:
+    server = private_mysql("--gtid-mode=OFF", "--enforce-gtid-consistency=OFF")
+    server.execute(
+        "CREATE DATABASE shop",
+        "CREATE TABLE shop.events (id INT PRIMARY KEY, v VARCHAR(200))",
+        *(f"INSERT INTO shop.events VALUES ({n}, '')" for n in (1, 2)),
+    )
+    with opened(source_for(server, "shop.events")) as source:
+        changes, position = read_to_end(source)
+        assert (ids(changes), position["gtids"]) == ([1, 2], None)
+        transaction(server, "shop", *inserts(3, 5))
+        changes, later = read_to_end(source)
+        assert (ids(changes), {change.origin["gtid"] for change in changes}) == ([3, 4, 5, 6, 7], {None})
+    with opened(source_for(server, "shop.events", max_rows=2), position) as source:
+        middle = source.read(5.0).position
+    assert middle is not None
+    assert middle["skip_rows"] == 2
+    with opened(source_for(server, "shop.events"), middle) as source:
+        assert ids(read_to_end(source)[0]) == [5, 6, 7]
+        assert read_to_end(source)[1]["offset"] == later["offset"]
+
+
 def test_the_servers_own_id_is_refused(sql_server: Database) -> None:
     with pytest.raises(SourceMisconfigured, match="server's own"):
         source_for(sql_server, "shop.*", server_id=sql_server.execute("SELECT @@server_id")[0][0]).open(None)
@@ -437,7 +482,7 @@ def test_tls_is_used_as_the_url_says(mysql: Database, mysql_database: str) -> No
                 *[f"UPDATE events SET v = REPEAT('{mode}', 20) WHERE id = {n}" for n in (1, 2, 3)],
             )
             assert len(seen(read_to_end(source)[0])) == 3
-            assert isinstance(source._stream._connection._session._sock, ssl.SSLSocket) is encrypted
+            assert isinstance(session(source)._sock, ssl.SSLSocket) is encrypted
     with pytest.raises((SourceUnavailable, ConfigError)):
         source_for(mysql, "a.b", url=f"{mysql.url}/?ssl_mode=verify_identity").open(None)
 

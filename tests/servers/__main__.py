@@ -6,6 +6,7 @@ import argparse
 import os
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
 
@@ -47,8 +48,10 @@ def run(names: Sequence[str]) -> None:
             started.enter_context(server)
             address = server.bootstrap if isinstance(server, PrivateKafka) else server.url
             print(f"{server.variable}={address}", flush=True)
-        while True:
-            signal.pause()
+        # Not pause(): a signal that comes just before it would be waited for again, for ever.
+        never = threading.Event()
+        while not never.wait(1.0):
+            pass
 
 
 def _parser() -> argparse.ArgumentParser:
