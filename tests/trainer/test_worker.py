@@ -14,6 +14,7 @@ from streamtrain.errors import PositionLost
 from streamtrain.features.labels import LabelSpec
 from streamtrain.features.spec import parse_features
 from streamtrain.learner import LearnerSpec
+from streamtrain.slices import SliceCutter
 from streamtrain.state.records import CheckpointDraft, ScheduledSlice, state_sha256
 from streamtrain.testing import ManualClock, ScriptedReader, Slot, change
 from streamtrain.topic.base import TopicPartition
@@ -193,6 +194,33 @@ def test_the_served_model_has_learned_the_open_slice_and_the_resumed_one_learns_
     more = [*slots, *log_of(20, seed=2)]
     run.live(ScriptedReader({LOG: more}))
     assert run.state == undisturbed(more).state
+
+
+def test_a_slice_that_was_learned_early_and_is_now_whole_is_not_served_from_before() -> None:
+    slots = log_of(16)
+    pipeline = Pipeline(SPEC, {})
+    pipeline.begin({LOG: 0})
+    cutter = SliceCutter(8, {LOG: 0})
+    reader = ScriptedReader({LOG: slots}, polls=[5, 11])
+    reader.assign({LOG: 0})
+    cutter.feed(reader.poll(100, 0))
+    pipeline.look_ahead(cutter.rest())
+    early = pipeline.learner.events
+    cutter.feed(reader.poll(100, 0))
+    pipeline.learn(cutter.take(LOG, 8))
+    assert pipeline.offsets == {LOG: 8}
+    assert pipeline.learner.events > early
+    assert not any(name.startswith("tip/") for name in pipeline.draft().blobs)
+
+
+def test_nothing_is_learned_early_while_a_recorded_slice_of_another_partition_is_waited_for() -> None:
+    other = TopicPartition(LOG.topic, 1)
+    run = Run(8, max_wait_s=0.1)
+    run.recorder.scheduled = [ScheduledSlice(1, LOG, 0, 8), ScheduledSlice(2, other, 0, 8)]
+    reader = ScriptedReader({LOG: log_of(3), other: log_of(20, seed=2)}, before_poll=lambda: run.clock.advance(1))
+    pipeline = run.live(reader, stop_after=3, limit=Limit())
+    assert pipeline.number == 0
+    assert pipeline.learner.events == 0
 
 
 def test_the_order_of_several_partitions_is_recorded_before_it_is_learned_and_followed_after_a_restart() -> None:
