@@ -49,8 +49,10 @@ def test_a_row_that_is_learned_again_is_neither_scored_nor_counted_in_the_featur
     rows = [change("c", None, row(1, 0, 3.0)), change("c", None, row(2, 1, 5.0))]
     once.learn(records(*rows))
     twice.learn(records(*rows))
-    twice.learn(records(change("u", row(1, 0, 3.0), row(1, 1, 3.0))))
-    assert twice.report()["count"] == once.report()["count"] == 2
+    another = change("c", None, row(3, 1, 4.0))
+    once.learn(records(another))
+    twice.learn(records(change("u", row(1, 0, 3.0), row(1, 1, 3.0)), another))
+    assert twice.report()["count"] == once.report()["count"] == 3
     assert twice.state()["features"] == once.state()["features"]
     assert twice.state()["weights"] != once.state()["weights"]
     assert twice.predict([row(9)])[0][0, 0] > once.predict([row(9)])[0][0, 0]
