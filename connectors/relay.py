@@ -39,6 +39,8 @@ class CaptureProgress:
     """Whether the initial snapshot is still being read."""
     lag_ms: int | None
     """Age of the newest change when it was read; None while there was none."""
+    unpublished: int
+    """Rows that were sent in the transaction under way: they count in ``rows`` once it is committed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +89,19 @@ class Relay:
             self._send(batch)
             if self._commit_due(batch):
                 self._commit()
-            progress(CaptureProgress(self._rows, self._transactions, self._position is None, self._lag_ms))
+            progress(self._progress())
         if self._position is not None and self._position != self._committed:
             self._commit()
-            progress(CaptureProgress(self._rows, self._transactions, snapshot=False, lag_ms=self._lag_ms))
+            progress(self._progress())
+
+    def _progress(self) -> CaptureProgress:
+        return CaptureProgress(
+            rows=self._rows,
+            transactions=self._transactions,
+            snapshot=self._position is None,
+            lag_ms=self._lag_ms,
+            unpublished=self._unpublished_rows,
+        )
 
     def _reached(self, end: Position | None) -> bool:
         return end is not None and self._position is not None and self._source.reached(end)

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from streamtrain.cli import build
+from streamtrain.cli.existing import require_state_database
 from streamtrain.cli.options import AsJson, ConfigFile, print_json
 from streamtrain.state.records import iso_time
 
@@ -19,6 +20,7 @@ def register(app: typer.Typer) -> None:
 def checkpoints(config: ConfigFile, as_json: AsJson = False) -> None:
     """List the run's checkpoints, oldest first."""
     loaded = build.load(config)
+    require_state_database(loaded)
     with build.state(loaded) as state:
         found = state.checkpoints.list(loaded.name)
     if as_json:

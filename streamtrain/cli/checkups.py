@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Literal
 
 from connectors.checks import Check
 from connectors.mysql.doctor import examine as examine_mysql
 from connectors.sqlite.doctor import examine as examine_sqlite
 from streamtrain.cli import build
+from streamtrain.cli.existing import missing_state_file
 from streamtrain.config.endpoints import MysqlSource, SqliteSource
 from streamtrain.config.models import Config
 from streamtrain.errors import StreamtrainError
@@ -90,6 +93,10 @@ def _topic(config: Config, topic: TopicReport) -> Iterator[Check]:
 
 
 def _state(config: Config) -> Iterator[Check]:
+    missing = missing_state_file(config)
+    if missing is not None:
+        yield _state_to_be_made(missing)
+        return
     where = str(config.state.url)
     database = Database(config.state.url.reveal())
     try:
@@ -105,6 +112,16 @@ def _state(config: Config) -> Iterator[Check]:
                     "check state.url and its grants")  # fmt: skip
     finally:
         database.close()
+
+
+def _state_to_be_made(file: Path) -> Check:
+    """Whether the file can be made; looking into it would make it."""
+    directory = file.parent
+    if directory.is_dir() and os.access(directory, os.W_OK | os.X_OK):
+        return Check("state database", "ok", f"{file} will be made by `connect` or `train`")
+    found = f"{directory} " + ("may not be written to" if directory.is_dir() else "is not a directory")
+    return Check("state database", "fail", found, "a directory in which the state database can be made",
+                 "make the directory, give write permission, or change state.url")  # fmt: skip
 
 
 def _features(config: Config) -> Iterator[Check]:

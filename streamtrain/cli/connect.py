@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -57,12 +58,7 @@ def capture(config: Config, stop: Stop, *, until_caught_up: bool) -> None:
                 relay = Relay(source, writer, build.relay_settings(config), build.relay_clocks())
                 relay.open()
                 _log.info("connected", topics=config.topic.prefix)
-
-                def working(progress: CaptureProgress) -> None:
-                    outage.healthy()
-                    observe(progress)
-
-                relay.run(stop, working, until_caught_up=until_caught_up)
+                relay.run(stop, ending_outage(outage, observe), until_caught_up=until_caught_up)
             finally:
                 source.close()
                 writer.close()
@@ -73,3 +69,21 @@ def capture(config: Config, stop: Stop, *, until_caught_up: bool) -> None:
 
         keep_running(attempt, build.backoff(config), on_retry=retrying, wait=stop.wait, clock=time.monotonic)
         report.stopped()
+
+
+def ending_outage(outage: Outage, observe: Callable[[CaptureProgress], None]) -> Callable[[CaptureProgress], None]:
+    """``observe`` for one run of a relay, which also tells the outage when work got done.
+
+    That is when a transaction was committed, or when there is nothing to commit. Rows that were merely read and sent do
+    not count: a topic that fails at every commit would never reach the retry deadline.
+    """
+    committed = 0
+
+    def working(progress: CaptureProgress) -> None:
+        nonlocal committed
+        if progress.transactions > committed or progress.unpublished == 0:
+            outage.healthy()
+        committed = progress.transactions
+        observe(progress)
+
+    return working

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from streamtrain.cli import build
+from streamtrain.cli.existing import require_state_database
 from streamtrain.cli.options import AsJson, ConfigFile, print_json
 from streamtrain.errors import ConfigError
 from streamtrain.state.records import DeadLetter, iso_time
@@ -45,6 +46,7 @@ def deadletters(
     recorded slice of its own, so that a replay does the same.
     """
     loaded = build.load(config)
+    require_state_database(loaded)
     chosen = [_place(text) for text in at] if at else None
     with build.state(loaded) as state:
         if action is Action.LIST:
@@ -95,7 +97,7 @@ def _chosen(letter: DeadLetter, chosen: list[tuple[TopicPartition, int]] | None)
 def _place(text: str) -> tuple[TopicPartition, int]:
     topic, _, rest = text.rpartition(":")
     topic, _, partition = topic.rpartition(":")
-    if not topic or not partition.isdecimal() or not rest.isdecimal():
+    if not topic or not topic.isascii() or not partition.isdecimal() or not rest.isdecimal():
         raise ConfigError(
             f"--at {text}: must be TOPIC:PARTITION:OFFSET", hint="as `streamtrain deadletters` lists them"
         )

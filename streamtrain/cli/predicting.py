@@ -11,8 +11,10 @@ from typing import Any
 import orjson
 
 from streamtrain.cli import build, learning
+from streamtrain.cli.existing import require_state_database
+from streamtrain.config.fingerprint import difference
 from streamtrain.config.models import Config
-from streamtrain.errors import ConfigError, NoUsableCheckpoint
+from streamtrain.errors import ConfigChanged, ConfigError, NoUsableCheckpoint
 from streamtrain.learner import Learner
 from streamtrain.trainer.pipeline import serving_learner
 
@@ -28,6 +30,7 @@ def predictions(config: Config, file: Path) -> Iterator[dict[str, Any]]:
 
 
 def _load_learner(config: Config) -> tuple[Config, Learner]:
+    require_state_database(config)
     with build.state(config) as state:
         resolved = build.resolved(config, state.checkpoints.run_config(config.name))
         found = state.checkpoints.newest(config.name)
@@ -35,7 +38,14 @@ def _load_learner(config: Config) -> tuple[Config, Learner]:
         raise NoUsableCheckpoint(
             f"run {config.name!r} has no checkpoint yet", hint="train first: streamtrain train CONFIG"
         )
-    return resolved, serving_learner(learning.learner_spec(resolved)[0], found[1])
+    spec, settings = learning.learner_spec(resolved)
+    changes = [line for line in difference(found[0].settings, settings) if line.startswith(("examples.", "model."))]
+    if changes:
+        raise ConfigChanged(
+            f"checkpoint {found[0].id} was trained with other settings: {'; '.join(changes)}",
+            hint="set them back: the model would be asked something else than it has learned",
+        )
+    return resolved, serving_learner(spec, found[1])
 
 
 def _lines(file: Path) -> Iterator[bytes]:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from streamtrain.cli import build
+from streamtrain.cli.existing import require_state_database
 from streamtrain.cli.options import AsJson, ConfigFile, print_json
 from streamtrain.errors import ConfigError
 
@@ -47,6 +48,7 @@ def replay(  # noqa: PLR0917 - the command line's options, which are named there
     if verify and (set_values or name):
         raise ConfigError("--verify proves what was recorded: it takes neither --set nor --name")
     loaded = build.load(config)
+    require_state_database(loaded)
     if verify:
         result = replaying.prove(loaded, begin, end)
     else:

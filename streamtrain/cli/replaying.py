@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 import typer
 
@@ -17,7 +18,7 @@ from streamtrain.config.fingerprint import difference, stored_form
 from streamtrain.config.load import overlay
 from streamtrain.config.models import Config
 from streamtrain.errors import ConfigChanged, ConfigError, DivergedReplay, NoUsableCheckpoint
-from streamtrain.state.records import Checkpoint, iso_time
+from streamtrain.state.records import Checkpoint, ScheduledSlice, iso_time
 from streamtrain.trainer.limits import Limit
 from streamtrain.trainer.lookup import RecordLookup
 from streamtrain.trainer.pipeline import Pipeline, read_progress, versions
@@ -95,6 +96,7 @@ def _prove(plan: _Plan, state: StateParts) -> dict[str, object]:
             f"checkpoint {plan.goal.id} was trained with other settings: {'; '.join(changes)}",
             hint="verify with the configuration of that time",
         )
+    _refuse_changes_between(plan, state)
     if changed := difference(plan.goal.versions, versions()):
         _log.warning("other versions may round differently", changes=changed)
     recorder = ProofRecorder()
@@ -107,6 +109,17 @@ def _prove(plan: _Plan, state: StateParts) -> dict[str, object]:
         )
     return {"verified": plan.goal.id, "from": plan.start.id if plan.start else _BEGINNING, "slice": plan.goal.slice,
             "events": plan.goal.events, "state_sha256": recorder.state_sha256}  # fmt: skip
+
+
+def _refuse_changes_between(plan: _Plan, state: StateParts) -> None:
+    """A state that was reached with two settings cannot be reached with one."""
+    first = 0 if plan.start is None else plan.start.id + 1
+    accepted = [one for one, _ in state.ledger.config_changes(plan.config.name) if first <= one < plan.goal.id]
+    if accepted:
+        raise ConfigChanged(
+            f"other settings were accepted at checkpoint {accepted[-1]}, which lies before checkpoint {plan.goal.id}",
+            hint=f"verify from there: --from {accepted[-1]}",
+        )
 
 
 def _as_run(plan: _Plan, state: StateParts, config: Config, name: str) -> dict[str, object]:
@@ -134,7 +147,7 @@ def _train(plan: _Plan, state: StateParts, config: Config, recorder: Recorder) -
         pipeline.begin(goal.began)
     else:
         pipeline.restore(state.checkpoints.blobs(plan.start))
-    planned = state.ledger.scheduled(plan.config.name, after=pipeline.number, until=goal.number)
+    planned = _recorded_order(plan, state, settings, pipeline.number, goal.number)
     if planned:
         recorder.schedule(planned)
     reader, lookup = build.reader(config), RecordLookup(lambda: build.reader(config))
@@ -143,7 +156,7 @@ def _train(plan: _Plan, state: StateParts, config: Config, recorder: Recorder) -
     )
     stop = Stop().install()
     try:
-        worker.open(None, planned)
+        worker.open(None, planned, [source.partition for source in plan.goal.offsets])
         with Display("replay") as display:
             worker.run(
                 stop,
@@ -155,6 +168,19 @@ def _train(plan: _Plan, state: StateParts, config: Config, recorder: Recorder) -
         lookup.close()
     if stop():
         raise typer.Abort
+
+
+def _recorded_order(
+    plan: _Plan, state: StateParts, settings: Mapping[str, Any], after: int, until: int
+) -> list[ScheduledSlice]:
+    """The slices of the run that is replayed; none where slices are cut otherwise, as their numbers then mean others."""
+    planned = state.ledger.scheduled(plan.config.name, after=after, until=until)
+    same = all(
+        settings.get(key) == plan.goal.settings.get(key) for key in ("train.slice", "topic.prefix", "examples.from")
+    )
+    if planned and not same:
+        _log.warning("slices are cut otherwise: the recorded order and retried dead letters are not followed")
+    return planned if same else []
 
 
 def _settings(config: Config, recorder: Recorder) -> WorkerSettings:

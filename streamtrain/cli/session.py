@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from streamtrain import log
 from streamtrain.cli import build, learning
@@ -38,6 +39,7 @@ class TrainingSession:
         self._accept_config = accept_config
         self._ends: dict[TopicPartition, int] | None = None
         self._last_event: int | None = None
+        self._writer: Writer | None = None
 
     def run(self, stop: Stop, observe: Callable[[TrainingProgress], None]) -> None:
         """Open everything at the newest whole checkpoint and train until the goal or a stop."""
@@ -61,25 +63,26 @@ class TrainingSession:
     ) -> None:
         config = build.resolved(self._config, state.checkpoints.run_config(self._config.name))
         spec, settings = learning.learner_spec(config)
-        found = state.checkpoints.newest(config.name)
-        changes = difference(found[0].settings, settings) if found else []
-        self._refuse_changes(changes)
-        writer = state.checkpoints.open_run(config.name, stored_form(config))
+        name = config.name
+        # Looked at before taking over: a start with other settings must not fence out the trainer that is at work.
+        self._changes(state.checkpoints.list(name)[-1:], settings)
+        self._writer = writer = state.checkpoints.open_run(name, stored_form(config), held=self._writer)
+        found = state.checkpoints.newest(name)
+        started, blobs = found or (None, {})
+        changes = self._changes([started] if started else [], settings)
         pipeline = Pipeline(spec, settings)
-        if found:
-            pipeline.restore(found[1])
-            self._record_changes(state, writer, found[0], changes)
+        if started is not None:
+            pipeline.restore(blobs)
+            self._record_changes(state, writer, started, changes)
+            state.checkpoints.record_config(writer, stored_form(config))
         recorder = RunRecorder(state.checkpoints, state.ledger, writer, config.train.checkpoint.keep)
         worker = Worker(
             WorkerParts(reader, lookup, recorder), pipeline, learning.worker_settings(config), learning.worker_clocks()
         )
-        planned = state.ledger.scheduled(config.name, after=pipeline.number)
-        worker.open(found[0].offsets if found else None, planned)
-        started = found[0] if found else None
+        worker.open(started.offsets if started else None, state.ledger.scheduled(name, after=pipeline.number))
         _log.info("training", topic=config.topic_name, checkpoint=started.id if started else None,
                   events=started.events if started else 0)  # fmt: skip
-        limit = self._limit(reader, pipeline, started)
-        worker.run(stop, limit, observe)
+        worker.run(stop, self._limit(reader, pipeline, started), observe)
         recorder.report("stopped", worker.detail())
 
     def _wait_for_topic(self, state: StateParts, reader: TopicReader, stop: Stop) -> bool:
@@ -94,15 +97,19 @@ class TrainingSession:
                 state.ledger.report(self._config.name, "trainer", "waiting", {"for": f"topic {topic}"})
                 told = True
             if stop.wait(_TOPIC_POLL_S):
+                state.ledger.report(self._config.name, "trainer", "stopped", {})
                 return False
         return True
 
-    def _refuse_changes(self, changes: list[str]) -> None:
+    def _changes(self, newest: Sequence[Checkpoint], settings: Mapping[str, Any]) -> list[str]:
+        """What differs from the newest checkpoint in what decides the weights. Raises ConfigChanged unless accepted."""
+        changes = difference(newest[0].settings, settings) if newest else []
         if changes and not self._accept_config:
             raise ConfigChanged(
                 f"run {self._config.name!r} was trained with other settings: {'; '.join(changes)}",
                 hint="set them back, train under another `name`, or go on with --accept-config, which records the change",
             )
+        return changes
 
     def _record_changes(self, state: StateParts, writer: Writer, checkpoint: Checkpoint, changes: list[str]) -> None:
         if changes:
@@ -125,18 +132,23 @@ def learn(config: Config, session: TrainingSession, stop: Stop) -> None:
     learning.pin_threads(config)
     with ComponentReport(config, "trainer") as report, Display("train") as display:
 
-        def attempt(outage: Outage) -> None:
+        def attempt(outage: Outage) -> bool:
             def working(progress: TrainingProgress) -> None:
-                outage.healthy()
+                # Reading and learning prove nothing: an outage is over once what was learned has been stored.
+                if progress.checkpoints or progress.stored:
+                    outage.healthy()
                 display.show(_shown(progress))
 
             session.run(stop, working)
+            return True
 
         def retrying(error: RetryableError, wait_s: float) -> None:
             _log.warning("retrying", why=error.message, in_s=round(wait_s, 1))
             report.retrying(error, wait_s)
 
-        keep_running(attempt, build.backoff(config), on_retry=retrying, wait=stop.wait, clock=time.monotonic)
+        ended = keep_running(attempt, build.backoff(config), on_retry=retrying, wait=stop.wait, clock=time.monotonic)
+        if not ended:
+            report.stopped()
 
 
 def _shown(progress: TrainingProgress) -> dict[str, object]:

@@ -10,14 +10,16 @@ from rich.console import Console
 from rich.table import Table
 
 from streamtrain.cli import build
+from streamtrain.cli.existing import require_state_database
 from streamtrain.cli.options import AsJson, ConfigFile, print_json
 from streamtrain.config.models import Config
 from streamtrain.errors import StreamtrainError
 from streamtrain.state.records import Checkpoint, iso_time
 from streamtrain.topic.base import TopicPartition
 
-# A component that has said nothing for this long is not running, whatever it said last: it reports each second.
-_SILENT_MS = 30_000
+# A component that has said nothing for this long is gone, whatever it said last: at work it reports each second, in an
+# outage at each try, which may take as long as the timeouts of whatever is away.
+_SILENT_AFTER_MS = {"running": 30_000, "waiting": 30_000, "retrying": 120_000}
 
 
 def register(app: typer.Typer) -> None:
@@ -30,7 +32,9 @@ def status(config: ConfigFile, as_json: AsJson = False) -> None:
 
     Exit code 1 if a component has failed.
     """
-    document = read_status(build.load(config))
+    loaded = build.load(config)
+    require_state_database(loaded)
+    document = read_status(loaded)
     if as_json:
         print_json(document)
     else:
@@ -64,8 +68,10 @@ def read_status(config: Config) -> dict[str, Any]:
 
 def _component(part: Mapping[str, Any], now: int) -> dict[str, Any]:
     shown = {name: value for name, value in part.items() if name not in {"metrics", "offsets"}}
-    silent = now - part["updated_ms"] > _SILENT_MS
-    if silent and part["state"] in {"running", "retrying"}:
+    # A pause between tries may be as long as retry.max_s: silence counts from the try that was announced.
+    heard_ms = max(part["updated_ms"], part.get("retry_at_ms", 0))
+    allowed_ms = _SILENT_AFTER_MS.get(part["state"])
+    if allowed_ms is not None and now - heard_ms > allowed_ms:
         shown["state"] = "silent"
     shown["updated_at"] = iso_time(shown.pop("updated_ms"))
     return shown

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import select
 import signal
-import threading
 from types import FrameType
 
 
@@ -12,7 +13,12 @@ class Stop:
     """Whether this process has been asked to stop. Install it once, from the main thread."""
 
     def __init__(self) -> None:
-        self._asked = threading.Event()
+        # A pipe and a plain flag, not threading.Event: a handler runs in the middle of whatever the main thread does, and
+        # in the middle of Event.wait the lock that Event.set needs may be held by the very thread that would have to give
+        # it back. Writing a byte needs no lock, and ends a wait in any thread.
+        self._asked = False
+        self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_write, False)
 
     def install(self) -> Stop:
         """Handle SIGINT and SIGTERM from now on."""
@@ -22,17 +28,21 @@ class Stop:
 
     def __call__(self) -> bool:
         """Whether to stop."""
-        return self._asked.is_set()
+        return self._asked
 
     def wait(self, seconds: float) -> bool:
         """Sleep, but end early when asked to stop; whether that is so."""
-        return self._asked.wait(seconds)
+        # The byte is never read, so that every later wait ends at once too.
+        select.select([self._wake_read], [], [], max(0.0, seconds))
+        return self._asked
 
     def ask(self) -> None:
-        """Ask for the end, from another thread."""
-        self._asked.set()
+        """Ask for the end, from a signal handler or another thread."""
+        self._asked = True
+        with contextlib.suppress(BlockingIOError):  # the pipe is full: whoever waits has been woken long ago
+            os.write(self._wake_write, b"\0")
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
-        if self._asked.is_set():
+        if self._asked:
             os._exit(128 + number)
-        self._asked.set()
+        self.ask()

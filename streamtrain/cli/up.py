@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from pathlib import Path
+from collections.abc import Sequence
 
 import typer
 
@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
     app.command()(up)
 
 
-def up(config: ConfigFile) -> None:
+def up(context: typer.Context, config: ConfigFile) -> None:
     """Run connector and trainer as two processes and keep them running.
 
     A part that is killed is started again and goes on where it was; a part that gives up (its last line says why) ends the
@@ -38,7 +38,7 @@ def up(config: ConfigFile) -> None:
     loaded = build.load(config)
     stop = Stop().install()
     commands = ["train"] if loaded.source.kind == "none" else ["connect", "train"]
-    parts = [_Part(command, config) for command in commands]
+    parts = [_Part([command, str(config), *common_options(context)]) for command in commands]
     try:
         for part in parts:
             part.start()
@@ -52,12 +52,19 @@ def up(config: ConfigFile) -> None:
             part.wait()
 
 
-class _Part:
-    """One supervised process."""
+def common_options(context: typer.Context) -> list[str]:
+    """How this command was told to log, as options for its parts."""
+    given = context.parent.params if context.parent is not None else {}
+    options = ["--debug"] if given.get("debug") else []
+    return [*options, "--log-format", given["log_format"]] if "log_format" in given else options
 
-    def __init__(self, command: str, config: Path) -> None:
-        self._command = command
-        self._config = config
+
+class _Part:
+    """One supervised process: ``streamtrain WORDS...``, of which the first is the command."""
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self._command = words[0]
+        self._words = words
         self._process: subprocess.Popen[bytes] | None = None
         self._started_s = 0.0
         self._restart_s: float | None = None
@@ -65,8 +72,8 @@ class _Part:
 
     def start(self) -> None:
         # A session of its own: Ctrl-C on the terminal reaches this process alone, which then ends its parts in order.
-        self._process = subprocess.Popen(  # noqa: S603 - this interpreter, with the command and path that we were given
-            [sys.executable, "-m", "streamtrain", self._command, str(self._config)], start_new_session=True
+        self._process = subprocess.Popen(  # noqa: S603 - this interpreter, with the command, path and options that we were given
+            [sys.executable, "-m", "streamtrain", *self._words], start_new_session=True
         )
         self._started_s = time.monotonic()
         self._restart_s = None

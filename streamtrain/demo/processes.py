@@ -6,12 +6,33 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 
 from streamtrain.errors import FatalError
 
 _CRASH = "STREAMTRAIN_CRASH_AT"
 _LEAVE_S = 30.0
+
+
+@contextmanager
+def exit_on_sigterm() -> Iterator[None]:
+    """Let SIGTERM raise SystemExit(143) for the length of a block, so that it ends its commands as Ctrl-C does.
+
+    A second one is ignored: nothing is to cut that ending short. To be used in the main thread.
+    """
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class Command:
@@ -47,8 +68,11 @@ class Command:
         raise self._failed(code)
 
     def finish(self) -> None:
-        """Wait for it to end by itself. Raises FatalError if it failed."""
-        code = self._process.wait()
+        """Wait for it to end by itself, and end it if the wait is cut short. Raises FatalError if it failed."""
+        try:
+            code = self._process.wait()
+        finally:
+            self.stop()
         if code != 0:
             raise self._failed(code)
 
@@ -57,8 +81,10 @@ class Command:
         if self._process.poll() is None:
             self._process.terminate()
         try:
-            self._process.wait(_LEAVE_S)
-        except subprocess.TimeoutExpired:
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(_LEAVE_S)
+        finally:
+            # Also when Ctrl-C cuts the wait short; nothing is done to a process that has ended.
             self._process.kill()
             self._process.wait()
 

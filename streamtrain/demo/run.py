@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import time
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 
@@ -12,9 +12,10 @@ from rich.console import Console
 from streamtrain.demo.facts import Kill, events_before, report_of
 from streamtrain.demo.live import Screen, View
 from streamtrain.demo.places import Places
-from streamtrain.demo.processes import Command
+from streamtrain.demo.processes import Command, exit_on_sigterm
 from streamtrain.demo.report import Timing, render
-from streamtrain.demo.traffic import Traffic, Written, write_steadily
+from streamtrain.demo.traffic import Traffic, Written
+from streamtrain.demo.writing import Writing
 from streamtrain.errors import FatalError
 from streamtrain.state.checkpoints import CheckpointStore
 from streamtrain.state.database import Database
@@ -39,7 +40,8 @@ _SLICE = 64
 
 def run(directory: Path, rows: int, seed: int) -> int:
     """Run the demo in ``directory``. Returns the exit code: 0 if the killed run ended in the undisturbed one's state."""
-    return _Demo(Places(directory), rows, seed).run()
+    with exit_on_sigterm():
+        return _Demo(Places(directory), rows, seed).run()
 
 
 class _Demo:
@@ -77,20 +79,20 @@ class _Demo:
     def _live(self, screen: Screen, traffic: Traffic) -> Kill:
         """The line at work, until everything that the application wrote has been learned."""
         self._say(f"an application writes {self._rows:,} rows to main.events; a connector and a trainer follow")
-        connect = Command(self._places.log("connect"), "connect", str(self._places.config(RUN)))
-        train = self._train(crash_at=f"train.sliced:{self._kill_at_slice}")
-        writing = threading.Thread(target=self._write, args=(traffic,), daemon=True)
+        writing = Writing(traffic, self._rows, _ROWS_PER_S)
         started_s = time.monotonic()
-        try:
+        with ExitStack() as commands:
+            train = self._train(commands, crash_at=f"train.sliced:{self._kill_at_slice}")
+            connect = self._connect(commands)
             self._await_start(screen, connect, train)
             writing.start()
             kill: Kill | None = None
             told_s = time.monotonic()
-            while writing.is_alive() or not self._caught_up():
+            while not self._caught_up(writing.written()):
                 connect.killed()
                 if kill is None and train.killed():
                     kill = self._killed(train)
-                    train = self._train()
+                    train = self._train(commands)
                 elif kill is not None:
                     self._raise_if_killed_again(train)
                 self._look()
@@ -99,9 +101,6 @@ class _Demo:
                     told_s = time.monotonic()
                     screen.tell(self._view)
                 time.sleep(_LOOK_S)
-        finally:
-            connect.stop()
-            train.stop()
         if kill is None:
             raise FatalError("the trainer was to be killed and was not", hint="give the demo more --rows")
         self._timings.append(Timing("live: write, capture, learn, kill, resume", time.monotonic() - started_s))
@@ -109,9 +108,6 @@ class _Demo:
         self._look()
         screen.show(self._view)
         return kill
-
-    def _write(self, traffic: Traffic) -> None:
-        self._written = write_steadily(traffic, self._rows, _ROWS_PER_S, time.monotonic, time.sleep)
 
     def _await_start(self, screen: Screen, connect: Command, train: Command) -> None:
         """Wait until connector and trainer have started, so that every row is seen to be captured and learned."""
@@ -121,8 +117,15 @@ class _Demo:
             screen.show(self._view)
             time.sleep(_LOOK_S)
 
-    def _train(self, crash_at: str | None = None) -> Command:
-        return Command(self._places.log("train"), "train", str(self._places.config(RUN)), crash_at=crash_at)
+    def _connect(self, commands: ExitStack) -> Command:
+        connect = Command(self._places.log("connect"), "connect", str(self._places.config(RUN)))
+        commands.callback(connect.stop)
+        return connect
+
+    def _train(self, commands: ExitStack, crash_at: str | None = None) -> Command:
+        train = Command(self._places.log("train"), "train", str(self._places.config(RUN)), crash_at=crash_at)
+        commands.callback(train.stop)
+        return train
 
     def _killed(self, train: Command) -> Kill:
         learned = events_before(self._places.topics, (self._kill_at_slice - 1) * _SLICE)
@@ -137,10 +140,12 @@ class _Demo:
         if train.killed():
             raise FatalError("the resumed trainer was killed too, by somebody else")
 
-    def _caught_up(self) -> bool:
-        """Whether all that was written has been captured and learned."""
-        changes = self._written.inserted + self._written.updated + self._written.deleted
-        return changes > 0 and self._view.events >= changes
+    def _caught_up(self, written: Written | None) -> bool:
+        """Whether all has been written, captured and learned."""
+        if written is None:
+            return False
+        self._written = written
+        return self._view.events >= written.inserted + written.updated + written.deleted
 
     def _look(self) -> None:
         parts = self._ledger().components(RUN)

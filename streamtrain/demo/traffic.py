@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from streamtrain.errors import FatalError
+
 TABLE = "events"
 
 _CREATE = f"""
@@ -76,6 +78,7 @@ class Traffic:
     """
 
     def __init__(self, path: Path, seed: int) -> None:
+        self._path = path
         self._shop = _Shop(seed)
         self._random = random.Random(f"{seed} labels")
         self._connection = sqlite3.connect(path, isolation_level=None, timeout=30, check_same_thread=False)
@@ -88,12 +91,18 @@ class Traffic:
         self._recent: deque[int] = deque()
 
     def step(self, n_rows: int) -> Written:
-        """Insert ``n_rows`` rows, with the updates and deletes that fall between them, in one transaction."""
-        self._connection.execute("BEGIN IMMEDIATE")
+        """Insert ``n_rows`` rows, with the updates and deletes that fall between them, in one transaction.
+
+        Raises FatalError if the database refuses: the disk is full, or another process holds its lock.
+        """
         written = Written()
-        for _ in range(n_rows):
-            written += self._insert() + self._fill_in() + self._correct() + self._delete()
-        self._connection.execute("COMMIT")
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            for _ in range(n_rows):
+                written += self._insert() + self._fill_in() + self._correct() + self._delete()
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise FatalError(f"{self._path} cannot be written: {error}", hint="see to it, and start again") from error
         return written
 
     def close(self) -> None:

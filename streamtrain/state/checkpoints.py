@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from streamtrain.state.records import (
     CheckpointDraft,
     DeadLetter,
     Deletion,
+    LearnedRange,
     offsets_as_json,
     offsets_from_json,
     state_sha256,
@@ -45,17 +46,30 @@ class CheckpointStore:
         self._clock_ms = clock_ms
         self._part_bytes = 0
 
-    def open_run(self, run: str, config: Mapping[str, Any], parent: str | None = None) -> Writer:
-        """Take over the run, creating it if it is new: every writer before this one is fenced out."""
+    def open_run(
+        self, run: str, config: Mapping[str, Any], *, parent: str | None = None, held: Writer | None = None
+    ) -> Writer:
+        """Take over the run, creating it (with this configuration) if it is new: every writer before is fenced out.
+
+        A process that had the run before an outage gives the writer that it ``held``, and is refused with FencedOut if
+        another has taken over since: the newer one was put in its place.
+        """
         with self._database.transaction() as connection:
-            taken = connection.execute(
-                update(runs).where(runs.c.name == run).values(epoch=runs.c.epoch + 1, config=_json(config))
-            )
+            mine = runs.c.name == run if held is None else and_(runs.c.name == run, runs.c.epoch == held.epoch)
+            taken = connection.execute(update(runs).where(mine).values(epoch=runs.c.epoch + 1))
             if taken.rowcount == 0:
-                connection.execute(insert(runs).values(name=run, epoch=1, created_ms=self._clock_ms(), parent=parent,
-                                                       config=_json(config)))  # fmt: skip
+                if held is not None:
+                    raise _fenced(held)
+                values = {"name": run, "epoch": 1, "created_ms": self._clock_ms(), "parent": parent}
+                connection.execute(insert(runs).values(config=_json(config), **values))
             epoch = connection.execute(select(runs.c.epoch).where(runs.c.name == run)).scalar_one()
         return Writer(run, epoch)
+
+    def record_config(self, writer: Writer, config: Mapping[str, Any]) -> None:
+        """Keep the configuration that the run goes on with. Raises FencedOut."""
+        with self._database.transaction() as connection:
+            fence(connection, writer)
+            connection.execute(update(runs).where(runs.c.name == writer.run).values(config=_json(config)))
 
     def run_config(self, run: str) -> dict[str, Any] | None:
         """The configuration that the run was last opened with, without secrets; None if there is no such run."""
@@ -181,10 +195,14 @@ def fence(connection: Connection, writer: Writer) -> None:
         update(runs).where(runs.c.name == writer.run, runs.c.epoch == writer.epoch).values(epoch=writer.epoch)
     )
     if held.rowcount != 1:
-        raise FencedOut(
-            f"run {writer.run!r} has been taken over by another trainer (this one held epoch {writer.epoch})",
-            hint="only one trainer may run per name; stop this one",
-        )
+        raise _fenced(writer)
+
+
+def _fenced(writer: Writer) -> FencedOut:
+    return FencedOut(
+        f"run {writer.run!r} has been taken over by another trainer (this one held epoch {writer.epoch})",
+        hint="only one trainer may run per name; stop this one",
+    )
 
 
 def _parts(blobs: Mapping[str, bytes], size: int) -> Iterator[tuple[str, int, bytes]]:
@@ -195,12 +213,33 @@ def _parts(blobs: Mapping[str, bytes], size: int) -> Iterator[tuple[str, int, by
 
 
 def _write_letters(connection: Connection, run: str, draft: CheckpointDraft, now_ms: int) -> None:
+    for learned in draft.learned:
+        _forget_learned(connection, run, learned, draft.dead_letters)
     for retried in draft.retried:
         connection.execute(delete(dead_letters).where(_at(dead_letters, run, retried.source, retried.start)))
     for letter in draft.dead_letters:
         _write_letter(connection, run, letter, now_ms)
     for gone in draft.deletions:
         _write_deletion(connection, run, gone)
+
+
+def _forget_learned(connection: Connection, run: str, learned: LearnedRange, rejected: Sequence[DeadLetter]) -> None:
+    """Remove the letters of records that have been learned after all, as after a change of settings.
+
+    Left alone they could be retried, and the record would be learned a second time.
+    """
+    there = and_(
+        dead_letters.c.run == run,
+        dead_letters.c.topic == learned.source.topic,
+        dead_letters.c.partition == learned.source.partition,
+        dead_letters.c.offset >= learned.start,
+        dead_letters.c.offset < learned.end,
+        dead_letters.c.state.in_(("open", "requested")),
+    )
+    again = {letter.offset for letter in rejected if letter.source == learned.source}
+    for (offset,) in connection.execute(select(dead_letters.c.offset).where(there)).all():
+        if offset not in again:
+            connection.execute(delete(dead_letters).where(_at(dead_letters, run, learned.source, offset)))
 
 
 def _write_letter(connection: Connection, run: str, letter: DeadLetter, now_ms: int) -> None:

@@ -6,11 +6,13 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import alembic.command
 import alembic.config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, exc, text
 
 from streamtrain.errors import AccessDenied, ConfigError, FatalError, StateUnavailable, StreamtrainError
@@ -28,16 +30,19 @@ class Database:
     """A state database by URL: ``sqlite:///path`` or ``mysql://user:password@host:port/database``.
 
     Not shared between processes; a connection is opened per transaction from a small pool. Every method raises
-    StateUnavailable while the database is away, AccessDenied or FatalError where waiting would not help.
+    StateUnavailable while the database is away, AccessDenied or FatalError where waiting would not help. A server's answer
+    is waited for ``timeout_s`` seconds, a SQLite file that another process writes at most 10.
     """
 
-    def __init__(self, url: str, *, connect_timeout_s: int = 5) -> None:
-        self._engine = _engine(url, connect_timeout_s)
+    def __init__(self, url: str, *, connect_timeout_s: int = 5, timeout_s: int = 60) -> None:
+        self._engine = _engine(url, connect_timeout_s, timeout_s)
+        # Shorter than the wait for any answer: a lock that is not got is told from a server that is away.
+        self._lock_wait_s = max(1, timeout_s * 5 // 6)
 
     @property
     def where(self) -> str:
-        """The URL without its password, for messages."""
-        return self._engine.url.render_as_string(hide_password=True)
+        """The URL without its password and its options (one may be a password), for messages."""
+        return self._engine.url.set(query={}).render_as_string(hide_password=True)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -49,8 +54,11 @@ class Database:
             raise self._mapped(error) from error
 
     def migrate(self) -> None:
-        """Bring the tables to this version's form; does nothing if they are. Safe to call from several processes at once."""
-        with self.transaction() as connection, _migration_lock(connection):
+        """Bring the tables to this version's form; does nothing if they are. Safe to call from several processes at once.
+
+        One that was killed is gone on with. Raises FatalError if the tables are of a newer version.
+        """
+        with self._known_revision(), self.transaction() as connection, _migration_lock(connection, self._lock_wait_s):
             if _revision(connection) == _head():
                 return
             config = _alembic_config()
@@ -58,9 +66,14 @@ class Database:
             alembic.command.upgrade(config, "head")
 
     def pending_migration(self) -> tuple[str | None, str] | None:
-        """(revision found, revision needed) if the tables are not of this version; None if they are."""
-        with self.transaction() as connection:
+        """(revision found, revision needed) if the tables are not of this version; None if they are.
+
+        Raises FatalError if they are of a newer version.
+        """
+        with self._known_revision(), self.transaction() as connection:
             found = _revision(connection)
+            if found is not None:
+                ScriptDirectory.from_config(_alembic_config()).get_revision(found)
         return None if found == _head() else (found, _head())
 
     def part_bytes(self) -> int:
@@ -75,6 +88,16 @@ class Database:
     def close(self) -> None:
         """Close the pooled connections."""
         self._engine.dispose()
+
+    @contextmanager
+    def _known_revision(self) -> Iterator[None]:
+        try:
+            yield
+        except CommandError as error:
+            raise FatalError(
+                f"state database {self.where}: its tables are not of a version known here: {error}",
+                hint="a newer streamtrain has migrated them: install that version, or name another database in state.url",
+            ) from error
 
     def _mapped(self, error: exc.SQLAlchemyError) -> StreamtrainError:
         return map_error(error, self.where)
@@ -102,23 +125,28 @@ def _connection_lost(error: exc.DBAPIError, code: object) -> bool:
     return isinstance(error, exc.OperationalError | exc.InterfaceError) and lost
 
 
-def _engine(url: str, connect_timeout_s: int) -> Engine:
+def _engine(url: str, connect_timeout_s: int, timeout_s: int) -> Engine:
     if url.startswith("sqlite:"):
-        try:
-            engine = create_engine(url, connect_args={"timeout": 10})
-        except exc.ArgumentError as error:
-            raise ConfigError("state.url is not a database URL", hint="sqlite:///file.db") from error
+        engine = _create_engine(url, "sqlite:///file.db", connect_args={"timeout": min(timeout_s, 10)})
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_immediate)
         return engine
     if url.startswith("mysql:"):
-        connect_args = {"connect_timeout": connect_timeout_s, "charset": "utf8mb4", "read_timeout": 60}
-        try:
-            return create_engine("mysql+pymysql:" + url.removeprefix("mysql:"), connect_args=connect_args,
-                                 pool_pre_ping=True, pool_size=2, isolation_level="READ COMMITTED")  # fmt: skip
-        except exc.ArgumentError as error:
-            raise ConfigError("state.url is not a database URL", hint="mysql://user:password@host:port/db") from error
+        connect_args = {"connect_timeout": connect_timeout_s, "charset": "utf8mb4",
+                        "read_timeout": timeout_s, "write_timeout": timeout_s}  # fmt: skip
+        return _create_engine("mysql+pymysql:" + url.removeprefix("mysql:"), "mysql://user:password@host:port/db",
+                              connect_args=connect_args, pool_pre_ping=True, pool_size=2,
+                              isolation_level="READ COMMITTED")  # fmt: skip
     raise ConfigError("state.url must begin with sqlite: or mysql:", hint="for example sqlite:///streamtrain.db")
+
+
+def _create_engine(url: str, form: str, **options: Any) -> Engine:
+    try:
+        return create_engine(url, hide_parameters=True, **options)
+    except (exc.ArgumentError, ValueError):
+        # Without the cause, which shows the URL, or what was taken for its port: part of a password with an '@' in it.
+        hint = f"{form}; special characters in a password are written as %40"
+        raise ConfigError("state.url is not a database URL", hint=hint) from None
 
 
 def _configure_sqlite(connection: object, _record: object) -> None:
@@ -137,7 +165,7 @@ def _begin_immediate(connection: Connection) -> None:
 
 
 @contextmanager
-def _migration_lock(connection: Connection) -> Iterator[None]:
+def _migration_lock(connection: Connection, wait_s: int) -> Iterator[None]:
     """One process at a time: connector, trainer and health checks start together on an empty database.
 
     On SQLite the transaction itself is the lock. MySQL commits at each CREATE TABLE, so it takes a lock with a name, which
@@ -146,9 +174,9 @@ def _migration_lock(connection: Connection) -> Iterator[None]:
     if connection.dialect.name == "sqlite":
         yield
         return
-    name = text("SELECT GET_LOCK(CONCAT('streamtrain.', LEFT(SHA2(DATABASE(), 256), 16)), 60)")
-    if connection.execute(name).scalar_one() != 1:
-        raise StateUnavailable("another process has been migrating the state database for a minute")
+    taken = text("SELECT GET_LOCK(CONCAT('streamtrain.', LEFT(SHA2(DATABASE(), 256), 16)), :wait_s)")
+    if connection.execute(taken, {"wait_s": wait_s}).scalar_one() != 1:
+        raise StateUnavailable(f"another process has been migrating the state database for {wait_s} s")
     try:
         yield
     finally:

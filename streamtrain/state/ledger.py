@@ -14,7 +14,7 @@ from streamtrain.state.records import DeadLetter, MetricPoint, ScheduledSlice
 from streamtrain.state.tables import components, config_changes, dead_letters, metric_points, schedule
 from streamtrain.topic.base import TopicPartition
 
-OPEN, REQUESTED, SCHEDULED, DROPPED = "open", "requested", "scheduled", "dropped"
+OPEN, REQUESTED, SCHEDULED, GONE, DROPPED = "open", "requested", "scheduled", "gone", "dropped"
 
 
 class Ledger:
@@ -44,30 +44,46 @@ class Ledger:
             for row in rows
         ]
 
-    def schedule_retries(
-        self, writer: Writer, after: int, learned: Mapping[TopicPartition, int]
-    ) -> list[ScheduledSlice]:
-        """Give the dead letters whose retry was requested the slice numbers from ``after + 1`` on.
+    def requested(self, run: str, learned: Mapping[TopicPartition, int]) -> list[tuple[TopicPartition, int]]:
+        """The places of the dead letters whose retry was requested, by topic, partition and offset.
 
         Only those below the offsets in ``learned``: a record that its own slice has yet to reach is learned there.
-        Raises FencedOut.
         """
-        wanted = and_(dead_letters.c.run == writer.run, dead_letters.c.state == REQUESTED)
+        wanted = and_(dead_letters.c.run == run, dead_letters.c.state == REQUESTED)
         order = (dead_letters.c.topic, dead_letters.c.partition, dead_letters.c.offset)
         with self._database.transaction() as connection:
             rows = connection.execute(select(dead_letters).where(wanted).order_by(*order)).all()
-            places = [(TopicPartition(row.topic, row.partition), row.offset) for row in rows]
-            due = [(source, offset) for source, offset in places if offset < learned.get(source, 0)]
-            if not due:
-                return []
-            fence(connection, writer)
-            slices = [
-                ScheduledSlice(after + index, source, offset, offset + 1, retry=True)
-                for index, (source, offset) in enumerate(due, start=1)
-            ]
-            _insert_schedule(connection, writer.run, slices)
-            connection.execute(update(dead_letters).where(wanted, _places(due)).values(state=SCHEDULED))
+        places = [(TopicPartition(row.topic, row.partition), row.offset) for row in rows]
+        return [(source, offset) for source, offset in places if offset < learned.get(source, 0)]
+
+    def schedule_retries(
+        self, writer: Writer, after: int, places: Sequence[tuple[TopicPartition, int]]
+    ) -> list[ScheduledSlice]:
+        """Give these letters the slice numbers from ``after + 1`` on. Raises FencedOut."""
+        slices = [
+            ScheduledSlice(after + index, source, offset, offset + 1, retry=True)
+            for index, (source, offset) in enumerate(places, start=1)
+        ]
+        self._move(writer, places, SCHEDULED, slices)
         return slices
+
+    def mark_gone(self, writer: Writer, places: Sequence[tuple[TopicPartition, int]]) -> None:
+        """Say that the records of these letters are no longer in the topic, so that they cannot be learned again."""
+        self._move(writer, places, GONE, ())
+
+    def _move(
+        self,
+        writer: Writer,
+        places: Sequence[tuple[TopicPartition, int]],
+        state: str,
+        slices: Sequence[ScheduledSlice],
+    ) -> None:
+        here = and_(dead_letters.c.run == writer.run, _places(places))
+        with self._database.transaction() as connection:
+            fence(connection, writer)
+            if slices:
+                _insert_schedule(connection, writer.run, slices)
+            connection.execute(update(dead_letters).where(here).values(state=state))
 
     def letters(self, run: str) -> list[DeadLetter]:
         """The run's dead letters by topic, partition and offset, without the dropped ones."""
@@ -107,11 +123,11 @@ class Ledger:
             return connection.execute(query.values(state=REQUESTED)).rowcount
 
     def drop_letters(self, run: str, chosen: Iterable[tuple[TopicPartition, int]] | None) -> int:
-        """Drop the open letters at these places (all of them if None); how many there were.
+        """Drop the letters at these places (all of them if None); how many there were.
 
         The row stays as a mark: a restart reads the record again, and must not bring the letter back.
         """
-        query = update(dead_letters).where(dead_letters.c.run == run, dead_letters.c.state == OPEN, _places(chosen))
+        query = update(dead_letters).where(dead_letters.c.run == run, dead_letters.c.state != DROPPED, _places(chosen))
         with self._database.transaction() as connection:
             return connection.execute(query.values(state=DROPPED, message="", row_key=None)).rowcount
 

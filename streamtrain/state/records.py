@@ -63,6 +63,15 @@ class ScheduledSlice:
 
 
 @dataclass(frozen=True, slots=True)
+class LearnedRange:
+    """The offsets from ``start`` to before ``end`` of a partition, learned as whole slices."""
+
+    source: TopicPartition
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class CheckpointDraft:
     """What a trainer hands over to be stored in one transaction."""
 
@@ -77,6 +86,8 @@ class CheckpointDraft:
     versions: Mapping[str, str]
     dead_letters: Sequence[DeadLetter] = field(default=())
     deletions: Sequence[Deletion] = field(default=())
+    learned: Sequence[LearnedRange] = field(default=())
+    """What has been learned since the last checkpoint: letters of records in it that were not rejected are removed."""
     retried: Sequence[ScheduledSlice] = field(default=())
     """Dead letters that have been learned: removed with this checkpoint, unless rejected again."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -21,6 +23,14 @@ from sqlalchemy.types import TypeEngine
 
 metadata = MetaData()
 
+# Both names: SQLAlchemy calls a MariaDB by the name in its URL. A database's own character set may be latin1.
+_TABLE_OPTIONS: dict[str, Any] = {
+    "mysql_engine": "InnoDB",
+    "mysql_charset": "utf8mb4",
+    "mariadb_engine": "InnoDB",
+    "mariadb_charset": "utf8mb4",
+}
+
 # MySQL's TEXT and BLOB end at 64 KiB; a metrics document or a part of a blob does not.
 _LongText: TypeEngine[str] = Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
 _LongBlob: TypeEngine[bytes] = LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
@@ -29,6 +39,10 @@ _Id: TypeEngine[int] = BigInteger().with_variant(sqlite.INTEGER(), "sqlite")
 # Names are compared byte by byte: MySQL's default collations would take run "A" for run "a".
 _Name: TypeEngine[str] = String(190).with_variant(
     mysql.VARCHAR(190, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb"
+)
+# Kafka's topic names: at most 249 characters of ASCII letters, digits, '.', '_' and '-'.
+_Topic: TypeEngine[str] = String(249).with_variant(
+    mysql.VARCHAR(249, charset="ascii", collation="ascii_bin"), "mysql", "mariadb"
 )
 # A row's key as JSON; longer ones are stored by their hash (see ``records.stored_key``).
 _Key: TypeEngine[str] = String(512).with_variant(
@@ -43,6 +57,7 @@ runs = Table(
     Column("created_ms", BigInteger, nullable=False),
     Column("parent", _Name),
     Column("config", _LongText, nullable=False),
+    **_TABLE_OPTIONS,
 )
 
 checkpoints = Table(
@@ -63,6 +78,7 @@ checkpoints = Table(
     Column("settings", _LongText, nullable=False),
     Column("versions", _LongText, nullable=False),
     Index("streamtrain_checkpoints_by_run", "run", "id"),
+    **_TABLE_OPTIONS,
 )
 
 checkpoint_parts = Table(
@@ -72,13 +88,14 @@ checkpoint_parts = Table(
     Column("blob_name", _Name, primary_key=True),
     Column("part", Integer, primary_key=True, autoincrement=False),
     Column("data", _LongBlob, nullable=False),
+    **_TABLE_OPTIONS,
 )
 
 dead_letters = Table(
     "streamtrain_dead_letters",
     metadata,
     Column("run", _Name, ForeignKey("streamtrain_runs.name"), primary_key=True),
-    Column("topic", _Name, primary_key=True),
+    Column("topic", _Topic, primary_key=True),
     Column("partition", Integer, primary_key=True, autoincrement=False),
     Column("offset", BigInteger, primary_key=True, autoincrement=False),
     Column("reason", String(64), nullable=False),
@@ -88,17 +105,19 @@ dead_letters = Table(
     Column("created_ms", BigInteger, nullable=False),
     Column("state", String(16), nullable=False),
     Index("streamtrain_dead_letters_by_key", "run", "row_key"),
+    **_TABLE_OPTIONS,
 )
 
 deletions = Table(
     "streamtrain_deletions",
     metadata,
     Column("run", _Name, ForeignKey("streamtrain_runs.name"), primary_key=True),
-    Column("topic", _Name, primary_key=True),
+    Column("topic", _Topic, primary_key=True),
     Column("partition", Integer, primary_key=True, autoincrement=False),
     Column("offset", BigInteger, primary_key=True, autoincrement=False),
     Column("row_key", _Key),
     Column("slice", BigInteger, nullable=False),
+    **_TABLE_OPTIONS,
 )
 
 schedule = Table(
@@ -106,11 +125,12 @@ schedule = Table(
     metadata,
     Column("run", _Name, ForeignKey("streamtrain_runs.name"), primary_key=True),
     Column("number", BigInteger, primary_key=True, autoincrement=False),
-    Column("topic", _Name, nullable=False),
+    Column("topic", _Topic, nullable=False),
     Column("partition", Integer, nullable=False),
     Column("start_offset", BigInteger, nullable=False),
     Column("end_offset", BigInteger, nullable=False),
     Column("retry", Boolean, nullable=False),
+    **_TABLE_OPTIONS,
 )
 
 metric_points = Table(
@@ -121,6 +141,7 @@ metric_points = Table(
     Column("name", String(64), primary_key=True),
     Column("value", Float(53), nullable=False),
     Column("created_ms", BigInteger, nullable=False),
+    **_TABLE_OPTIONS,
 )
 
 config_changes = Table(
@@ -131,6 +152,7 @@ config_changes = Table(
     Column("checkpoint_id", _Id, nullable=False),
     Column("created_ms", BigInteger, nullable=False),
     Column("differences", _LongText, nullable=False),
+    **_TABLE_OPTIONS,
 )
 
 components = Table(
@@ -141,4 +163,5 @@ components = Table(
     Column("state", String(16), nullable=False),
     Column("detail", _LongText, nullable=False),
     Column("updated_ms", BigInteger, nullable=False),
+    **_TABLE_OPTIONS,
 )

@@ -42,7 +42,8 @@ class Limit:
             if self._left is None or self._left <= 0:
                 break
             events = [index for index, value in enumerate(records.values) if value is not None]
-            if len(events) > self._left:
+            if len(events) >= self._left:
+                # Right after the last event, whatever markers or tombstones the same poll happened to bring.
                 count = events[self._left - 1] + 1
                 taken.append(_head(records, count, records.offsets[count - 1] + 1))
                 self._left = 0

@@ -16,24 +16,34 @@ class RecordLookup:
         self._open_reader = open_reader
         self._reader: TopicReader | None = None
 
-    def slice_of(self, source: TopicPartition, offset: int) -> Slice:
-        """A slice of this one record. Raises PositionLost if it is no longer in the log, TopicUnavailable."""
+    def find(self, source: TopicPartition, offset: int) -> Slice | None:
+        """A slice of this one record; None if it is no longer in the log. Raises TopicUnavailable."""
         if self._reader is None:
             self._reader = self._open_reader()
-        self._reader.assign({source: offset})
-        while True:
-            for records in self._reader.poll(1, 1.0):
-                if len(records) and records.offsets[0] == offset:
-                    one = Records(source, records.offsets[:1], records.keys[:1], records.values[:1],
-                                  records.timestamps_ms[:1], offset + 1)  # fmt: skip
-                    return Slice(source, offset, offset + 1, one)
-                if records.next_offset > offset:
-                    raise PositionLost(
-                        f"{source} has no record at offset {offset} any more", hint="it was compacted away"
-                    )
+        try:
+            self._reader.assign({source: offset})
+            while True:
+                for records in self._reader.poll(1, 1.0):
+                    if len(records) and records.offsets[0] == offset:
+                        return Slice(source, offset, offset + 1, _first(records))
+                    if records.next_offset > offset:
+                        return None  # compacted away
+        except PositionLost:
+            return None
 
     def close(self) -> None:
         """Let go of the reader."""
         if self._reader is not None:
             self._reader.close()
             self._reader = None
+
+
+def _first(records: Records) -> Records:
+    return Records(
+        records.source,
+        records.offsets[:1],
+        records.keys[:1],
+        records.values[:1],
+        records.timestamps_ms[:1],
+        records.offsets[0] + 1,
+    )

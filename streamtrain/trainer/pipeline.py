@@ -25,6 +25,7 @@ from streamtrain.state.records import (
     CheckpointDraft,
     DeadLetter,
     Deletion,
+    LearnedRange,
     ScheduledSlice,
     offsets_as_json,
     offsets_from_json,
@@ -142,21 +143,28 @@ class Pipeline:
         report = self._base.learn(one.records)
         faults.passed("train.learned")
         self._number += 1
-        self._found.add(one, report, self._number)
         if retry is None:
+            self._found.add_range(one)
             self._offsets[one.source] = one.end
         else:
-            self._found.retried.append(retry)
+            self._found.add_retry(retry)
+        self._found.add(one, report, self._number)
         self.last_committed_ms = max(self.last_committed_ms, report.last_committed_ms)
         return report
 
-    def look_ahead(self, open_slices: Sequence[Slice]) -> None:
-        """Make the tip anew: the base and what has arrived of the open slices."""
+    def skip(self) -> None:
+        """Go past a dead letter that was to be learned again and whose record is gone."""
+        self._drop_tip()
+        self._number += 1
+        self._found.slices += 1
+
+    def look_ahead(self, open_slices: Sequence[Slice]) -> bool:
+        """Make the tip anew: the base and what has arrived of the open slices. Whether there was anything new."""
         if [(one.source, one.end) for one in open_slices] == [(one.source, one.end) for one in self._tip_slices]:
-            return
+            return False
         self._drop_tip()
         if not open_slices:
-            return
+            return False
         tip = self._base.clone()
         for index, one in enumerate(open_slices, start=1):
             report = tip.learn(one.records)
@@ -164,6 +172,7 @@ class Pipeline:
             self.last_committed_ms = max(self.last_committed_ms, report.last_committed_ms)
         self._tip = tip
         self._tip_slices = tuple(open_slices)
+        return True
 
     def draft(self) -> CheckpointDraft:
         """Everything to be stored, as of now."""
@@ -190,6 +199,7 @@ class Pipeline:
             versions=versions(),
             dead_letters=[*self._found.letters, *self._tip_found.letters],
             deletions=[*self._found.deletions, *self._tip_found.deletions],
+            learned=self._found.ranges(),
             retried=list(self._found.retried),
         )
 
@@ -220,6 +230,22 @@ class _Found:
         self.letters: list[DeadLetter] = []
         self.deletions: list[Deletion] = []
         self.retried: list[ScheduledSlice] = []
+        self._learned: dict[TopicPartition, tuple[int, int]] = {}
+
+    def add_range(self, one: Slice) -> None:
+        start, _ = self._learned.get(one.source, (one.start, one.end))
+        self._learned[one.source] = (start, one.end)
+
+    def add_retry(self, retry: ScheduledSlice) -> None:
+        """A letter that came up since the last checkpoint and is learned by now has never been."""
+        self.retried.append(retry)
+        place = (retry.source, retry.start)
+        self.letters = [letter for letter in self.letters if (letter.source, letter.offset) != place]
+
+    def ranges(self) -> list[LearnedRange]:
+        return [
+            LearnedRange(source, *ends) for source, ends in sorted(self._learned.items(), key=lambda item: str(item[0]))
+        ]
 
     def add(self, one: Slice, report: StepReport, number: int) -> None:
         self.slices += 1

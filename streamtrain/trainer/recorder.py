@@ -15,6 +15,9 @@ from streamtrain.topic.base import TopicPartition
 
 _log = log.get("trainer")
 
+Place = tuple[TopicPartition, int]
+"""A record by partition and offset."""
+
 
 class Recorder(Protocol):
     """Where a worker's decisions and checkpoints go."""
@@ -22,8 +25,14 @@ class Recorder(Protocol):
     def schedule(self, slices: Sequence[ScheduledSlice]) -> None:
         """Record the order of the coming slices, before they are trained."""
 
-    def retries(self, after: int, learned: Mapping[TopicPartition, int]) -> list[ScheduledSlice]:
-        """Dead letters to learn again now, already scheduled as the slices from ``after + 1`` on."""
+    def requested(self, learned: Mapping[TopicPartition, int]) -> list[Place]:
+        """Where the dead letters lie that are to be learned again, below the offsets that have been learned."""
+
+    def schedule_retries(self, after: int, places: Sequence[Place]) -> list[ScheduledSlice]:
+        """Record these dead letters as the slices from ``after + 1`` on."""
+
+    def mark_gone(self, places: Sequence[Place]) -> None:
+        """Record that these dead letters' records are no longer in the topic."""
 
     def save(self, draft: CheckpointDraft) -> None:
         """Store a checkpoint; durable when this returns."""
@@ -44,8 +53,14 @@ class RunRecorder:
     def schedule(self, slices: Sequence[ScheduledSlice]) -> None:
         self.ledger.schedule(self.writer, slices)
 
-    def retries(self, after: int, learned: Mapping[TopicPartition, int]) -> list[ScheduledSlice]:
-        return self.ledger.schedule_retries(self.writer, after, learned)
+    def requested(self, learned: Mapping[TopicPartition, int]) -> list[Place]:
+        return self.ledger.requested(self.writer.run, learned)
+
+    def schedule_retries(self, after: int, places: Sequence[Place]) -> list[ScheduledSlice]:
+        return self.ledger.schedule_retries(self.writer, after, places)
+
+    def mark_gone(self, places: Sequence[Place]) -> None:
+        self.ledger.mark_gone(self.writer, places)
 
     def save(self, draft: CheckpointDraft) -> None:
         saved = self.store.save(self.writer, draft, self.keep)
@@ -69,10 +84,18 @@ class ProofRecorder:
     def schedule(self, slices: Sequence[ScheduledSlice]) -> None:
         """Nothing is kept."""
 
-    def retries(self, after: int, learned: Mapping[TopicPartition, int]) -> list[ScheduledSlice]:
+    def requested(self, learned: Mapping[TopicPartition, int]) -> list[Place]:
         """A proof follows the recorded retries only."""
-        del after, learned
+        del learned
         return []
+
+    def schedule_retries(self, after: int, places: Sequence[Place]) -> list[ScheduledSlice]:
+        """None are ever requested."""
+        del after, places
+        return []
+
+    def mark_gone(self, places: Sequence[Place]) -> None:
+        """None are ever requested."""
 
     def save(self, draft: CheckpointDraft) -> None:
         self.state_sha256 = state_sha256(draft.blobs)

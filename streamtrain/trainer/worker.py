@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from streamtrain import faults
+from streamtrain import faults, log
 from streamtrain.errors import FatalError, PositionLost
 from streamtrain.slices import SliceCutter
 from streamtrain.state.records import ScheduledSlice, offsets_as_json
@@ -16,6 +16,8 @@ from streamtrain.trainer.limits import Limit
 from streamtrain.trainer.lookup import RecordLookup
 from streamtrain.trainer.pipeline import Pipeline
 from streamtrain.trainer.recorder import Recorder
+
+_log = log.get("trainer")
 
 _POLL_RECORDS = 4096
 _IDLE_POLL_S = 0.2
@@ -43,6 +45,8 @@ class TrainingProgress:
     lag_records: int
     freshness_ms: int | None
     """Age of the newest learned change at the moment it was learned, by the source's commit time."""
+    stored: bool
+    """Whether all that has been learned is in a checkpoint."""
     metrics: Mapping[str, float]
     counts: Mapping[str, int]
 
@@ -75,19 +79,25 @@ class Worker:
         self._cutter = SliceCutter(settings.slice_size, {})
         self._planned: deque[ScheduledSlice] = deque()
         self._saved_at: tuple[int, Mapping[TopicPartition, int]] = (-1, {})
-        self._saved_s = self._waiting_since_s = self._reported_s = 0.0
+        self._saved_s = self._waiting_since_s = self._reported_s = self._retries_s = 0.0
         self._waiting = False
         self._checkpoints = 0
         self._freshness_ms: int | None = None
 
-    def open(self, saved: Mapping[TopicPartition, int] | None, planned: Sequence[ScheduledSlice]) -> None:
+    def open(
+        self,
+        saved: Mapping[TopicPartition, int] | None,
+        planned: Sequence[ScheduledSlice],
+        partitions: Sequence[int] | None = None,
+    ) -> None:
         """Read on where the pipeline stands.
 
         ``saved`` are the offsets of the checkpoint it was restored from, ``planned`` the slices whose order is recorded
-        beyond it. Raises PositionLost if the log no longer holds the offsets to go on from.
+        beyond it, ``partitions`` the ones to read (all that there are if None). Raises PositionLost if the log no longer holds the offsets to go on from.
         """
         reader, topic = self._parts.reader, self._settings.topic
-        sources = [TopicPartition(topic, partition) for partition in reader.partitions(topic)]
+        there = reader.partitions(topic) if partitions is None else partitions
+        sources = [TopicPartition(topic, partition) for partition in there]
         for gone in set(self._pipeline.base_offsets) - set(sources):
             raise PositionLost(
                 f"{gone} of the checkpoint is not in the topic any more", hint="was the topic made anew?"
@@ -112,6 +122,7 @@ class Worker:
             self._learn_complete()
             self._look_ahead(at_once=False)
             self._checkpoint_if_due()
+            self._take_up_retries_now_and_then()
             self._report(observe, at_once=False)
         self._learn_complete()
         self._look_ahead(at_once=True)
@@ -144,9 +155,18 @@ class Worker:
             if not complete:
                 return
             if len(self._pipeline.base_offsets) > 1:
+                self._refuse_gap()
                 self._plan(complete)
             else:
                 self._learn(*complete[0])
+
+    def _refuse_gap(self) -> None:
+        """With several partitions every slice is recorded; where the record begins later, the topic had one then."""
+        if self._planned:
+            raise FatalError(
+                f"the order of slices {self._pipeline.number + 1} to {self._planned[0].number - 1} is not recorded",
+                hint="a partition was added to the topic: replay from a checkpoint that was made after that",
+            )
 
     def _plan(self, complete: Sequence[tuple[TopicPartition, int, int]]) -> None:
         """Record the order of slices of several partitions before training: which were there first is a matter of time."""
@@ -157,7 +177,12 @@ class Worker:
 
     def _learn_planned(self, planned: ScheduledSlice) -> bool:
         if planned.retry:
-            self._pipeline.learn(self._parts.lookup.slice_of(planned.source, planned.start), retry=planned)
+            found = self._parts.lookup.find(planned.source, planned.start)
+            if found is None:
+                _log.warning("a dead letter's record is gone", at=str(planned.source), offset=planned.start)
+                self._pipeline.skip()
+            else:
+                self._pipeline.learn(found, retry=planned)
             return True
         if not self._cutter.ready(planned.source, planned.end):
             return False
@@ -177,9 +202,9 @@ class Worker:
         """Let the tip learn what waits in open slices, once it has waited long enough."""
         due = self._waiting and self._clocks.monotonic_s() - self._waiting_since_s >= self._settings.max_wait_s
         if (due or at_once) and not self._cutter.complete():
-            self._pipeline.look_ahead(self._cutter.rest())
+            if self._pipeline.look_ahead(self._cutter.rest()):
+                self._learned()
             self._waiting = False
-            self._learned()
 
     def _learned(self) -> None:
         if self._pipeline.last_committed_ms:
@@ -188,7 +213,11 @@ class Worker:
             self._waiting = False
 
     def _unsaved(self) -> bool:
-        return self._saved_at != (self._pipeline.number, self._pipeline.offsets)
+        """Whether there is more than what is stored. A restored tip that has not been made again yet is less."""
+        (number, saved), offsets = self._saved_at, self._pipeline.offsets
+        if number == self._pipeline.number and any(offsets.get(source, 0) < end for source, end in saved.items()):
+            return False
+        return (number, saved) != (self._pipeline.number, offsets)
 
     def _checkpoint_if_due(self) -> None:
         waited = self._clocks.monotonic_s() - self._saved_s >= self._settings.every_s
@@ -206,8 +235,18 @@ class Worker:
 
     def _take_up_retries(self) -> None:
         """Plan the dead letters that are to be learned again; they are learned before what comes next."""
-        if not self._planned:
-            self._planned.extend(self._parts.recorder.retries(self._pipeline.number, self._pipeline.base_offsets))
+        self._retries_s = self._clocks.monotonic_s()
+        places = [] if self._planned else self._parts.recorder.requested(self._pipeline.base_offsets)
+        there = [(source, offset) for source, offset in places if self._parts.lookup.find(source, offset) is not None]
+        if gone := [place for place in places if place not in there]:
+            self._parts.recorder.mark_gone(gone)
+        if there:
+            self._planned.extend(self._parts.recorder.schedule_retries(self._pipeline.number, there))
+
+    def _take_up_retries_now_and_then(self) -> None:
+        """On a quiet topic there are no checkpoints after which retries are taken up."""
+        if self._clocks.monotonic_s() - self._retries_s >= self._settings.every_s:
+            self._take_up_retries()
 
     def _report(self, observe: Callable[[TrainingProgress], None], *, at_once: bool) -> None:
         now = self._clocks.monotonic_s()
@@ -239,6 +278,7 @@ class Worker:
             checkpoints=self._checkpoints,
             lag_records=self._lag(),
             freshness_ms=self._freshness_ms,
+            stored=self._saved_at == (self._pipeline.number, self._pipeline.offsets),
             metrics=learner.report(),
             counts=dict(learner.counts),
         )

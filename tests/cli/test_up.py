@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from pathlib import Path
+from typing import Annotated
 
 import pytest
+import typer
 
+from streamtrain.cli.up import common_options
 from tests.application import Application, on_sqlite
 from tests.fault.lines import config, file_topic, sqlite_source
 from tests.fault.test_outages import until
@@ -35,9 +39,10 @@ def test_a_killed_part_is_started_again_and_sigterm_ends_everything_cleanly(tmp_
     application.fill(20)
     topics, state = file_topic(tmp_path / "topics", "shop"), f"sqlite:///{tmp_path}/state.db"
     line = Line(tmp_path, config("shop", sqlite_source(tmp_path / "app.db"), topics, state, "main.events"))
-    with line.running("up") as process:
+    state_file = tmp_path / "state.db"
+    with line.running("up", "--debug", "--log-format", "json") as process:
         assert process.pid is not None
-        until(lambda: line.json("status")["events"] == 20, "the snapshot is learned")
+        until(lambda: state_file.exists() and line.json("status")["events"] == 20, "the snapshot is learned")
         first = children(process.pid)
         assert set(first) == {"connect", "train"}
         for pid in first.values():
@@ -47,5 +52,30 @@ def test_a_killed_part_is_started_again_and_sigterm_ends_everything_cleanly(tmp_
         until(lambda: line.json("status")["events"] == expected, "the parts are back and have caught up")
         assert not set(first.values()) & set(children(process.pid).values())
     assert process.exitcode == 0
+    (log,) = tmp_path.glob("streamtrain-up-*.err")
+    assert {json.loads(one)["component"] for one in log.read_text().splitlines()} >= {"up", "connector", "trainer"}
     components = line.json("status")["components"]
     assert {name: part["state"] for name, part in components.items()} == {"connector": "stopped", "trainer": "stopped"}
+
+
+@pytest.mark.parametrize(
+    ("given", "handed_on"),
+    [
+        ([], ["--log-format", "text"]),
+        (["--debug", "--log-format", "json"], ["--debug", "--log-format", "json"]),
+    ],
+)
+def test_the_parts_are_told_to_log_as_the_whole_was(given: list[str], handed_on: list[str]) -> None:
+    told: list[str] = []
+    app = typer.Typer()
+
+    @app.callback()
+    def options(debug: bool = False, log_format: Annotated[str, typer.Option()] = "text") -> None:
+        """As the real ones: they are held against the command line by the test above."""
+
+    @app.command()
+    def whole(context: typer.Context) -> None:
+        told.extend(common_options(context))
+
+    app([*given, "whole"], standalone_mode=False)
+    assert told == handed_on

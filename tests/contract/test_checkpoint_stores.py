@@ -15,7 +15,14 @@ from streamtrain.errors import ConfigError, FencedOut, NoUsableCheckpoint, State
 from streamtrain.state.checkpoints import CheckpointStore, Writer
 from streamtrain.state.database import Database
 from streamtrain.state.ledger import Ledger
-from streamtrain.state.records import CheckpointDraft, DeadLetter, Deletion, ScheduledSlice, state_sha256
+from streamtrain.state.records import (
+    CheckpointDraft,
+    DeadLetter,
+    Deletion,
+    LearnedRange,
+    ScheduledSlice,
+    state_sha256,
+)
 from streamtrain.state.tables import checkpoint_parts, checkpoints
 from streamtrain.topic.base import TopicPartition
 from tests.servers import Database as Server
@@ -203,10 +210,11 @@ def test_a_retry_is_scheduled_before_it_is_learned_and_then_gone(store: Checkpoi
     writer = store.open_run("shop", {})
     store.save(writer, draft(1, dead_letters=[letter(3), letter(4), letter(70)]), keep=5)
     assert ledger.request_retry("shop", [(LOG, 3), (LOG, 70)]) == 2
-    planned = ledger.schedule_retries(writer, after=1, learned={LOG: 64})
+    assert ledger.requested("shop", {LOG: 64}) == [(LOG, 3)]
+    planned = ledger.schedule_retries(writer, 1, [(LOG, 3)])
     assert planned == [ScheduledSlice(2, LOG, 3, 4, retry=True)]
     assert ledger.scheduled("shop", after=1) == planned
-    assert ledger.schedule_retries(writer, after=2, learned={LOG: 64}) == []
+    assert ledger.requested("shop", {LOG: 64}) == []
     store.save(writer, draft(2, retried=planned), keep=5)
     assert [(one.offset, one.state) for one in ledger.letters("shop")] == [(4, "open"), (70, "requested")]
 
@@ -215,10 +223,48 @@ def test_a_retry_that_is_rejected_again_is_open_again(store: CheckpointStore, le
     writer = store.open_run("shop", {})
     store.save(writer, draft(1, dead_letters=[letter(3)]), keep=5)
     ledger.request_retry("shop", None)
-    planned = ledger.schedule_retries(writer, after=1, learned={LOG: 64})
+    planned = ledger.schedule_retries(writer, 1, [(LOG, 3)])
     again = replace(letter(3), reason="wrong_type")
     store.save(writer, draft(2, retried=planned, dead_letters=[again]), keep=5)
     assert [(one.reason, one.state) for one in ledger.letters("shop")] == [("wrong_type", "open")]
+
+
+def test_letters_whose_records_are_gone_say_so_and_can_be_dropped(store: CheckpointStore, ledger: Ledger) -> None:
+    writer = store.open_run("shop", {})
+    store.save(writer, draft(1, dead_letters=[letter(3)]), keep=5)
+    ledger.request_retry("shop", None)
+    ledger.mark_gone(writer, [(LOG, 3)])
+    assert [one.state for one in ledger.letters("shop")] == ["gone"]
+    assert ledger.drop_letters("shop", None) == 1
+    assert ledger.letters("shop") == []
+
+
+def test_a_letter_whose_record_is_learned_after_all_is_removed(store: CheckpointStore, ledger: Ledger) -> None:
+    writer = store.open_run("shop", {})
+    store.save(writer, draft(1, dead_letters=[letter(3), letter(4), letter(70)]), keep=5)
+    learned = [LearnedRange(LOG, 0, 64)]
+    store.save(writer, draft(2, dead_letters=[letter(4)], learned=learned), keep=5)
+    assert [one.offset for one in ledger.letters("shop")] == [4, 70]
+
+
+def test_a_process_that_was_replaced_during_an_outage_does_not_take_the_run_back(store: CheckpointStore) -> None:
+    first = store.open_run("shop", {})
+    again = store.open_run("shop", {}, held=first)
+    assert again.epoch > first.epoch
+    newer = store.open_run("shop", {})
+    with pytest.raises(FencedOut):
+        store.open_run("shop", {}, held=again)
+    store.save(newer, draft(1), keep=5)
+
+
+def test_the_configuration_of_a_run_is_kept_by_its_writer_alone(store: CheckpointStore) -> None:
+    writer = store.open_run("shop", {"version": 1})
+    newer = store.open_run("shop", {"version": 2})
+    assert store.run_config("shop") == {"version": 1}
+    store.record_config(newer, {"version": 3})
+    assert store.run_config("shop") == {"version": 3}
+    with pytest.raises(FencedOut):
+        store.record_config(writer, {"version": 4})
 
 
 def test_a_replaced_writer_cannot_schedule(store: CheckpointStore, ledger: Ledger) -> None:

@@ -32,6 +32,12 @@ def test_a_number_of_events_does_not_count_tombstones() -> None:
     assert limit.clip([records([b"e"], start=6)]) == []
 
 
+def test_the_end_by_number_does_not_depend_on_what_else_the_poll_brought() -> None:
+    for trailing in ([], [None], [None, b"c"]):
+        (taken,) = Limit(max_events=2).clip([records([b"a", b"b", *trailing])])
+        assert taken.next_offset == 2
+
+
 def test_without_a_limit_nothing_is_cut() -> None:
     limit = Limit()
     whole = [records([b"a"] * 5)]

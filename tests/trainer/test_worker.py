@@ -10,17 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamtrain.errors import PositionLost
+from streamtrain.errors import FatalError, PositionLost
 from streamtrain.features.labels import LabelSpec
 from streamtrain.features.spec import parse_features
 from streamtrain.learner import LearnerSpec
 from streamtrain.slices import SliceCutter
-from streamtrain.state.records import CheckpointDraft, ScheduledSlice, state_sha256
+from streamtrain.state.records import CheckpointDraft, LearnedRange, ScheduledSlice, state_sha256
 from streamtrain.testing import ManualClock, ScriptedReader, Slot, change
 from streamtrain.topic.base import TopicPartition
 from streamtrain.trainer.limits import Limit
 from streamtrain.trainer.lookup import RecordLookup
 from streamtrain.trainer.pipeline import Pipeline, serving_learner
+from streamtrain.trainer.recorder import Place
 from streamtrain.trainer.worker import Clocks, Worker, WorkerParts, WorkerSettings
 
 LOG = TopicPartition("shop.shop.events", 0)
@@ -38,20 +39,26 @@ class Recorder:
     def __init__(self) -> None:
         self.drafts: list[CheckpointDraft] = []
         self.scheduled: list[ScheduledSlice] = []
-        self.requested: list[ScheduledSlice] = []
+        self.wanted: list[Place] = []
+        self.gone: list[Place] = []
         self.told: list[tuple[str, Any]] = []
 
     def schedule(self, slices: Iterable[ScheduledSlice]) -> None:
         self.scheduled += slices
 
-    def retries(self, after: int, learned: object) -> list[ScheduledSlice]:
-        due, self.requested = self.requested, []
+    def requested(self, learned: object) -> list[Place]:
+        due, self.wanted = self.wanted, []
+        return due
+
+    def schedule_retries(self, after: int, places: Iterable[Place]) -> list[ScheduledSlice]:
         numbered = [
-            ScheduledSlice(after + index, one.source, one.start, one.end, retry=True)
-            for index, one in enumerate(due, 1)
+            ScheduledSlice(after + index, *place, place[1] + 1, retry=True) for index, place in enumerate(places, 1)
         ]
         self.scheduled += numbered
         return numbered
+
+    def mark_gone(self, places: Iterable[Place]) -> None:
+        self.gone += places
 
     def save(self, draft: CheckpointDraft) -> None:
         self.drafts.append(draft)
@@ -280,7 +287,7 @@ def test_a_retried_letter_is_a_slice_of_its_own_and_a_replay_does_the_same() -> 
     slots = log_of(40)
     run = Run(8, every_slices=1)
     run.live(ScriptedReader({LOG: slots}), limit=Limit({LOG: 16}))
-    run.recorder.requested = [ScheduledSlice(0, LOG, 3, 4, retry=True)]
+    run.recorder.wanted = [(LOG, 3)]
     run.live(ScriptedReader({LOG: slots}))
     assert [one.start for one in run.recorder.scheduled] == [3]
     again = Run(8)
@@ -288,6 +295,40 @@ def test_a_retried_letter_is_a_slice_of_its_own_and_a_replay_does_the_same() -> 
     again.live(ScriptedReader({LOG: slots}))
     assert again.state == run.state
     assert undisturbed(slots).state != run.state
+
+
+def test_a_retry_of_a_record_that_is_gone_is_said_to_be_so_and_stops_nothing() -> None:
+    run = Run(8)
+    run.live(ScriptedReader({LOG: log_of(20)}))
+    run.recorder.wanted = [(LOG, 3)]
+    pipeline = run.live(ScriptedReader({LOG: log_of(40)}, low=10))
+    assert run.recorder.gone == [(LOG, 3)]
+    assert pipeline.offsets == {LOG: 40}
+    run.recorder.scheduled = [ScheduledSlice(pipeline.number + 1, LOG, 3, 4, retry=True)]
+    assert run.live(ScriptedReader({LOG: log_of(50)}, low=10)).offsets == {LOG: 50}
+
+
+def test_a_letter_that_is_learned_by_its_own_slice_after_all_is_handed_over_as_learned() -> None:
+    run = Run(8)
+    run.live(ScriptedReader({LOG: log_of(20)}))
+    assert run.recorder.drafts[-1].learned == [LearnedRange(LOG, 0, 16)]
+
+
+def test_a_stop_before_the_open_slice_has_been_read_again_stores_nothing_older() -> None:
+    slots = log_of(13)
+    run = Run(8)
+    run.live(ScriptedReader({LOG: slots}))
+    assert run.recorder.drafts[-1].offsets == {LOG: 13}
+    run.live(ScriptedReader({LOG: slots}), stop_after=0)
+    assert [draft.offsets[LOG] for draft in run.recorder.drafts] == [13]
+
+
+def test_a_partition_that_was_added_later_stops_a_replay_from_before_it() -> None:
+    other = TopicPartition(LOG.topic, 1)
+    run = Run(8)
+    run.recorder.scheduled = [ScheduledSlice(3, other, 0, 8)]
+    with pytest.raises(FatalError, match="a partition was added"):
+        run.live(ScriptedReader({LOG: log_of(40), other: log_of(40)}))
 
 
 def test_a_delete_is_recorded_with_the_rows_key() -> None:

@@ -12,6 +12,9 @@ depends_on = None
 NAME = sa.String(length=190).with_variant(
     mysql.VARCHAR(190, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb"
 )
+TOPIC = sa.String(length=249).with_variant(
+    mysql.VARCHAR(249, charset="ascii", collation="ascii_bin"), "mysql", "mariadb"
+)
 KEY = sa.String(length=512).with_variant(
     mysql.VARCHAR(512, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb"
 )
@@ -20,9 +23,29 @@ LONG_BLOB = sa.LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
 ID = sa.BigInteger().with_variant(sa.INTEGER(), "sqlite")
 
 
+TABLE_OPTIONS = {
+    "mysql_engine": "InnoDB",
+    "mysql_charset": "utf8mb4",
+    "mariadb_engine": "InnoDB",
+    "mariadb_charset": "utf8mb4",
+}
+
+
+# MySQL commits at each statement here, before the revision is written: an upgrade that was killed is run again over what
+# it had made, and makes the rest.
+def _create_table(name: str, *parts: sa.schema.SchemaItem) -> None:
+    op.create_table(name, *parts, if_not_exists=True, **TABLE_OPTIONS)
+
+
+def _create_index(name: str, table: str, columns: list[str]) -> None:
+    present = {index["name"] for index in sa.inspect(op.get_bind()).get_indexes(table)}
+    if name not in present:
+        op.create_index(name, table, columns)
+
+
 def upgrade() -> None:
     """Create the tables of the first version."""
-    op.create_table(
+    _create_table(
         "streamtrain_components",
         sa.Column("run", NAME, nullable=False),
         sa.Column("component", sa.String(length=32), nullable=False),
@@ -31,7 +54,7 @@ def upgrade() -> None:
         sa.Column("updated_ms", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("run", "component"),
     )
-    op.create_table(
+    _create_table(
         "streamtrain_runs",
         sa.Column("name", NAME, nullable=False),
         sa.Column("epoch", sa.BigInteger(), nullable=False),
@@ -40,7 +63,7 @@ def upgrade() -> None:
         sa.Column("config", LONG_TEXT, nullable=False),
         sa.PrimaryKeyConstraint("name"),
     )
-    op.create_table(
+    _create_table(
         "streamtrain_checkpoints",
         sa.Column("id", ID, autoincrement=True, nullable=False),
         sa.Column("run", NAME, nullable=False),
@@ -62,8 +85,8 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("streamtrain_checkpoints_by_run", "streamtrain_checkpoints", ["run", "id"], unique=False)
-    op.create_table(
+    _create_index("streamtrain_checkpoints_by_run", "streamtrain_checkpoints", ["run", "id"])
+    _create_table(
         "streamtrain_config_changes",
         sa.Column("id", ID, autoincrement=True, nullable=False),
         sa.Column("run", NAME, nullable=False),
@@ -76,10 +99,10 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_table(
+    _create_table(
         "streamtrain_dead_letters",
         sa.Column("run", NAME, nullable=False),
-        sa.Column("topic", NAME, nullable=False),
+        sa.Column("topic", TOPIC, nullable=False),
         sa.Column("partition", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("offset", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("reason", sa.String(length=64), nullable=False),
@@ -94,11 +117,11 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("run", "topic", "partition", "offset"),
     )
-    op.create_index("streamtrain_dead_letters_by_key", "streamtrain_dead_letters", ["run", "row_key"], unique=False)
-    op.create_table(
+    _create_index("streamtrain_dead_letters_by_key", "streamtrain_dead_letters", ["run", "row_key"])
+    _create_table(
         "streamtrain_deletions",
         sa.Column("run", NAME, nullable=False),
-        sa.Column("topic", NAME, nullable=False),
+        sa.Column("topic", TOPIC, nullable=False),
         sa.Column("partition", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("offset", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("row_key", KEY, nullable=True),
@@ -109,7 +132,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("run", "topic", "partition", "offset"),
     )
-    op.create_table(
+    _create_table(
         "streamtrain_metrics",
         sa.Column("run", NAME, nullable=False),
         sa.Column("events", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -122,11 +145,11 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("run", "events", "name"),
     )
-    op.create_table(
+    _create_table(
         "streamtrain_schedule",
         sa.Column("run", NAME, nullable=False),
         sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("topic", NAME, nullable=False),
+        sa.Column("topic", TOPIC, nullable=False),
         sa.Column("partition", sa.Integer(), nullable=False),
         sa.Column("start_offset", sa.BigInteger(), nullable=False),
         sa.Column("end_offset", sa.BigInteger(), nullable=False),
@@ -137,7 +160,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("run", "number"),
     )
-    op.create_table(
+    _create_table(
         "streamtrain_checkpoint_parts",
         sa.Column("checkpoint_id", ID, nullable=False),
         sa.Column("blob_name", NAME, nullable=False),

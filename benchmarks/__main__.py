@@ -1,0 +1,114 @@
+"""Run benchmarks and write their reports: ``python -m benchmarks [PART ...]``; all parts if none is named."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks import capture, decode, freshness, report, training
+from benchmarks.contestants import CATCHING_UP, LIVE
+from benchmarks.errors import BenchmarkFailed
+from benchmarks.machine import ROOT, machine, versions
+from benchmarks.report import Result
+from tests.servers import Broker, Database, PrivateKafka, PrivateMySQL, ServerUnavailable
+
+MYSQL = ("--innodb-buffer-pool-size=256M", "--innodb-redo-log-capacity=256M")
+
+Options = argparse.Namespace
+Part = Callable[[Options, Database, Broker, Path], Result]
+
+
+def _capture(options: Options, server: Database, broker: Broker, folder: Path) -> Result:
+    contestants = ("streamtrain", "debezium") if options.quick else tuple(CATCHING_UP)
+    settings = capture.CaptureSettings(options.rows, options.repeats, options.seed, contestants)
+    return capture.measure(server, broker, settings, folder)
+
+
+def _train(options: Options, server: Database, broker: Broker, folder: Path) -> Result:
+    settings = training.TrainingSettings(options.events, options.repeats, options.seed)
+    return training.measure(server, broker, settings, folder)
+
+
+def _freshness(options: Options, server: Database, broker: Broker, folder: Path) -> Result:
+    connectors = ("streamtrain",) if options.quick else tuple(LIVE)
+    settings = freshness.FreshnessSettings(
+        options.rates, options.seconds, options.repeats, options.seed, connectors=connectors
+    )
+    return freshness.measure(server, broker, settings, folder)
+
+
+def _decode(options: Options, _server: Database, _broker: Broker, _folder: Path) -> Result:
+    return decode.measure(decode.DecodeSettings(options.rows // 5, options.repeats, options.seed))
+
+
+PARTS: dict[str, Part] = {"capture": _capture, "train": _train, "freshness": _freshness, "decode": _decode}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = parse(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with tempfile.TemporaryDirectory(prefix="streamtrain-bench-") as folder, servers() as (server, broker):
+            written = [run(part, options, server, broker, Path(folder)) for part in options.parts]
+    except (BenchmarkFailed, ServerUnavailable) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    print("\nReports:", *(path for paths in written for path in paths), sep="\n  ")
+    return 0
+
+
+def run(part: str, options: Options, server: Database, broker: Broker, folder: Path) -> tuple[Path, Path]:
+    """Run one part, print its table, and write its report; the report's paths."""
+    print(f"{part} ...", file=sys.stderr, flush=True)
+    before, at = machine(), datetime.now(UTC)
+    result = PARTS[part](options, server, broker, folder / part)
+    document = result.document(at, before, versions(server))
+    print(f"\n{result.title}\n\n{report.tables(document)}", flush=True)
+    return report.write(document, options.results)
+
+
+@contextmanager
+def servers() -> Iterator[tuple[Database, Broker]]:
+    """A MySQL and a Kafka of the benchmarks' own; gone after the block."""
+    with PrivateMySQL(*MYSQL) as server, PrivateKafka() as broker:
+        yield server, broker
+
+
+def parse(arguments: Sequence[str] | None) -> Options:
+    """The command line's options, with the sizes that ``--quick`` stands for."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", choices=[*PARTS, []], help=", ".join(PARTS))
+    parser.add_argument("--quick", action="store_true", help="small sizes, under two minutes: a trial, not a figure")
+    parser.add_argument("--rows", type=int, help="rows to catch up with (1,000,000); a fifth of them are decoded")
+    parser.add_argument("--events", type=int, help="events to train on (300,000)")
+    parser.add_argument("--rates", type=int, nargs="+", help="rows per second for freshness (100 1000)")
+    parser.add_argument("--seconds", type=int, help="how long each rate is held (20)")
+    parser.add_argument("--repeats", type=int, help="how often each is measured, in turns (2)")
+    parser.add_argument("--seed", type=int, default=7, help="of the rows' values (7)")
+    parser.add_argument("--results", type=Path, help="where reports go (benchmarks/results; build/benchmarks if quick)")
+    options = parser.parse_args(arguments)
+    small = options.quick
+    defaults = {
+        "parts": list(PARTS),
+        "rows": 20_000 if small else 1_000_000,
+        "events": 10_000 if small else 300_000,
+        "rates": [100] if small else [100, 1_000],
+        "seconds": 5 if small else 20,
+        "repeats": 1 if small else 2,
+        "results": ROOT / ("build/benchmarks" if small else "benchmarks/results"),
+    }
+    for name, value in defaults.items():
+        setattr(options, name, getattr(options, name) or value)
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main())

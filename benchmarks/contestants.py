@@ -1,0 +1,183 @@
+"""The connectors that are measured: streamtrain's own, and Debezium as it comes and as it is tuned for throughput."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from benchmarks import orders, topics
+from benchmarks.errors import BenchmarkFailed
+from benchmarks.line import Running, run, topic_of, until, write_config
+from benchmarks.orders import Orders
+from tests.servers import Broker
+from tests.servers.debezium import Debezium
+
+READY_S = 120.0
+_CONNECTED = b"Connected to binlog at"
+"""What Debezium logs where streamtrain logs "connected"; its task is reported as running some time before."""
+
+TUNED: Mapping[str, str] = {
+    "max.batch.size": "20480",
+    "max.queue.size": "81920",
+    "poll.interval.ms": "50",
+    "producer.override.compression.type": "lz4",
+    "producer.override.batch.size": "1000000",
+    "producer.override.linger.ms": "5",
+}
+"""Debezium with larger batches, and with the producer's settings that streamtrain uses."""
+
+Make = Callable[[Orders, Broker, str, Path], "Contestant"]
+"""Makes a contestant of a table, a broker, a prefix for topics, and a folder of its own."""
+
+
+class Contestant(ABC):
+    """One connector with a topic of its own. Started once before the rows are loaded, so that it knows where to go on."""
+
+    name: str
+
+    def __init__(self, table: Orders, broker: Broker, prefix: str) -> None:
+        self.table, self.broker, self.prefix = table, broker, prefix
+        self.topic = topic_of(prefix, table)
+        self.first_id = 0
+        """The first row that it has yet to publish."""
+
+    def prime(self) -> None:
+        """Let it store its position in the log: it will go on with the row after the newest."""
+        self._prime()
+        self.first_id = self.table.last_id + 1
+
+    @abstractmethod
+    def start(self) -> int:
+        """Start it where it left off; its process id, as soon as it says that it is connected."""
+
+    @abstractmethod
+    def wait(self, records: Callable[[], int], wanted: int, timeout_s: float) -> None:
+        """Return once it has published ``wanted`` rows; ``records`` counts them, with transaction markers if it writes any."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """End it. Safe to call twice."""
+
+    @abstractmethod
+    def _prime(self) -> None: ...
+
+
+class Streamtrain(Contestant):
+    """``streamtrain connect --until-caught-up``."""
+
+    name = "streamtrain"
+
+    def __init__(self, table: Orders, broker: Broker, prefix: str, folder: Path) -> None:
+        super().__init__(table, broker, prefix)
+        self._folder = folder
+        self._config = write_config(folder, table, broker, prefix)
+        self._running: Running | None = None
+
+    def start(self) -> int:
+        self._running = Running(self._folder, "streamtrain", "connect", str(self._config), *self._until_caught_up())
+        self._running.wait_for_text("connected", READY_S)
+        return self._running.pid
+
+    def wait(self, records: Callable[[], int], wanted: int, timeout_s: float) -> None:
+        if self._running is None:
+            raise BenchmarkFailed(f"{self.name} was not started")
+        self._running.wait_for_end(timeout_s)
+        # The markers in the log make its length a little more than the number of rows, so its end is no measure of done;
+        # the rows are counted afterwards.
+        if records() < wanted:
+            raise BenchmarkFailed(f"{self.name} ended early: {self._running.last_words()}")
+
+    def stop(self) -> None:
+        if self._running is not None:
+            self._running.__exit__()
+
+    def _until_caught_up(self) -> tuple[str, ...]:
+        return ("--until-caught-up",)
+
+    def _prime(self) -> None:
+        run("connect", self._config)
+
+
+class LiveStreamtrain(Streamtrain):
+    """``streamtrain connect``, which goes on for ever."""
+
+    def _until_caught_up(self) -> tuple[str, ...]:
+        return ()
+
+
+class DebeziumContestant(Contestant):
+    """Debezium's MySQL connector on a Kafka Connect worker of its own."""
+
+    def __init__(
+        self, table: Orders, broker: Broker, prefix: str, folder: Path, settings: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(table, broker, prefix)
+        self.name = "Debezium" if settings is None else "Debezium, tuned"
+        self._folder = folder
+        self._connector = {**self._settings(), **(settings or {})}
+        self._running: Debezium | None = None
+
+    def start(self) -> int:
+        log = self._folder / "connect.log"
+        before = log.stat().st_size if log.exists() else 0
+        self._running = Debezium.start(self._connector, self.broker.bootstrap, self._folder)
+        until(
+            lambda: _CONNECTED in log.read_bytes()[before:],
+            READY_S,
+            lambda: f"{self.name} did not connect to the binary log: {log.read_text(errors='replace')[-2000:]}",
+        )
+        return self._running.pid
+
+    def wait(self, records: Callable[[], int], wanted: int, timeout_s: float) -> None:
+        until(
+            lambda: records() >= wanted,
+            timeout_s,
+            lambda: f"{self.name} published {records()} of {wanted} rows in {timeout_s:.0f} s",
+        )
+
+    def stop(self) -> None:
+        if self._running is not None:
+            self._running.stop()
+
+    def _prime(self) -> None:
+        # It stores an offset only with a record: one row is written while it runs.
+        self.start()
+        try:
+            self.table.insert(1)
+            until(
+                lambda: topics.end_of(self.broker, self.topic) > 0,
+                READY_S,
+                lambda: f"{self.name} did not publish its first row",
+            )
+        finally:
+            self.stop()
+
+    def _settings(self) -> dict[str, str]:
+        address = self.table.server.address
+        return {
+            "connector.class": "io.debezium.connector.mysql.MySqlConnector",
+            "database.hostname": address.host,
+            "database.port": str(address.port),
+            "database.user": address.user,
+            "database.password": address.password,
+            "database.ssl.mode": "disabled",  # streamtrain's connection to this server is a plain one too
+            "driver.allowPublicKeyRetrieval": "true",
+            "database.server.id": str(100_000 + sum(self.prefix.encode())),
+            "database.include.list": self.table.database,
+            "table.include.list": f"{self.table.database}.{orders.TABLE}",
+            "topic.prefix": self.prefix,
+            "snapshot.mode": "no_data",
+            "decimal.handling.mode": "string",  # as streamtrain writes them
+            "schema.history.internal.kafka.bootstrap.servers": self.broker.bootstrap,
+            "schema.history.internal.kafka.topic": f"{self.prefix}-schema-history",
+        }
+
+
+def _tuned(table: Orders, broker: Broker, prefix: str, folder: Path) -> Contestant:
+    return DebeziumContestant(table, broker, prefix, folder, TUNED)
+
+
+PEERS: dict[str, Make] = {"debezium": DebeziumContestant, "debezium-tuned": _tuned}
+CATCHING_UP: dict[str, Make] = {"streamtrain": Streamtrain, **PEERS}
+LIVE: dict[str, Make] = {"streamtrain": LiveStreamtrain, **PEERS}
