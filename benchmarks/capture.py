@@ -118,13 +118,13 @@ def _catch_up(contestant: Contestant, repeat: int) -> Run:
         finally:
             contestant.stop()
         end = _settled_end(watch)
+    if used is None or end - begin < rows:
+        raise BenchmarkFailed(f"{contestant.name} ended early: {contestant.last_words()}")
     first, last = watch.first_at(begin + 1), watch.first_at(end)
     published = _values(contestant.broker, contestant.topic, begin, end)
     content = check(contestant.name, published, range(contestant.first_id, contestant.table.last_id + 1))
     admin = contestant.broker.admin()
     admin.delete_topics([contestant.topic])[contestant.topic].result()
-    if used is None:
-        raise BenchmarkFailed(f"{contestant.name} ended at once")
     return Run(
         contestant=contestant.name,
         repeat=repeat,

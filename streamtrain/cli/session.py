@@ -27,6 +27,7 @@ from streamtrain.trainer.worker import TrainingProgress, Worker, WorkerParts
 
 _log = log.get("trainer")
 _TOPIC_POLL_S = 0.5
+_TELL_S = 10.0
 
 
 class TrainingSession:
@@ -88,14 +89,14 @@ class TrainingSession:
     def _wait_for_topic(self, state: StateParts, reader: TopicReader, stop: Stop) -> bool:
         """Wait until the topic is there; False if a stop was asked for first."""
         topic = self._config.topic_name
-        told = False
+        told_s = None
         while not reader.partitions(topic):
             if self._until_caught_up:
                 raise FatalError(f"topic {topic} does not exist", hint="fill it first: streamtrain connect CONFIG")
-            if not told:
+            if told_s is None or time.monotonic() - told_s >= _TELL_S:
                 _log.info("waiting for the topic", topic=topic)
                 state.ledger.report(self._config.name, "trainer", "waiting", {"for": f"topic {topic}"})
-                told = True
+                told_s = time.monotonic()
             if stop.wait(_TOPIC_POLL_S):
                 state.ledger.report(self._config.name, "trainer", "stopped", {})
                 return False

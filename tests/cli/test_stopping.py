@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -46,27 +47,33 @@ def test_another_thread_can_ask_and_wait() -> None:
     assert answers == [True]
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(20)
 def test_signals_that_land_anywhere_in_a_wait_never_hang_it() -> None:
-    # The timer hits the waits at every instruction in turn. With threading.Event in place of the pipe this hangs at once:
-    # its lock is held by the wait that the handler interrupts. There are more signals than a pipe holds bytes, too.
-    stop, signals = Stop(), 0
+    # With threading.Event in place of the pipe this hangs: its lock is held by the very wait that the handler interrupts.
+    stop, ended = Stop(), threading.Event()
+    before = signal.signal(signal.SIGUSR1, lambda *_: stop.ask())
+    main = threading.get_ident()
 
-    def ask(*_: object) -> None:
-        nonlocal signals
-        signals += 1
-        for _again in range(100):
-            stop.ask()
+    def disturb() -> None:
+        for _ in range(2_000):
+            signal.pthread_kill(main, signal.SIGUSR1)
+            time.sleep(1e-5)  # room for the waits between the signals
+        ended.set()
 
-    before = signal.signal(signal.SIGALRM, ask)
-    signal.setitimer(signal.ITIMER_REAL, 1e-4, 1e-4)
-    try:
-        while signals < 1_000:
-            stop.wait(1e-6)
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+    disturbing = threading.Thread(target=disturb, daemon=True)
+    disturbing.start()
+    while not ended.is_set():
+        stop.wait(1e-6)
+    disturbing.join()
+    signal.signal(signal.SIGUSR1, before)
     assert stop()
+
+
+def test_asking_more_often_than_a_pipe_holds_bytes_blocks_nobody() -> None:
+    stop = Stop()
+    for _ in range(70_000):
+        stop.ask()
+    assert stop.wait(600)
 
 
 def test_a_second_signal_ends_the_process_at_once() -> None:

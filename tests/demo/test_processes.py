@@ -14,7 +14,7 @@ import pytest
 
 from streamtrain.demo.places import Places
 from streamtrain.demo.processes import Command, exit_on_sigterm
-from streamtrain.demo.traffic import Traffic
+from streamtrain.demo.traffic import Traffic, Written
 from streamtrain.demo.writing import Writing
 from streamtrain.errors import FatalError
 
@@ -41,8 +41,8 @@ def test_sigterm_ends_the_command_that_is_waited_for(tmp_path: Path) -> None:
     before = signal.getsignal(signal.SIGTERM)
     command = Command(places.log("connect"), "connect", str(places.config("demo")))
     killer = threading.Thread(target=terminate_within, args=("_wait",))
-    with pytest.raises(SystemExit) as ended, exit_on_sigterm():
-        killer.start()
+    killer.start()
+    with exit_on_sigterm(), pytest.raises(SystemExit) as ended:
         command.finish()
     killer.join()
     assert ended.value.code == 143
@@ -52,13 +52,16 @@ def test_sigterm_ends_the_command_that_is_waited_for(tmp_path: Path) -> None:
 
 
 def test_a_second_sigterm_does_not_cut_the_ending_short() -> None:
-    with pytest.raises(SystemExit), exit_on_sigterm():
-        try:
+    with exit_on_sigterm():
+        with pytest.raises(SystemExit):
             os.kill(os.getpid(), signal.SIGTERM)
-        finally:
-            os.kill(os.getpid(), signal.SIGTERM)
-            ended_in_order = True
-    assert ended_in_order
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def result(writing: Writing) -> Written:
+    while (written := writing.written()) is None:
+        pass
+    return written
 
 
 @pytest.mark.timeout(20)
@@ -69,8 +72,7 @@ def test_an_error_in_the_writing_thread_is_raised_where_its_result_is_asked_for(
     writing = Writing(traffic, 10, 1e6)
     writing.start()
     with pytest.raises(FatalError, match=r"shop\.db cannot be written: disk is full"):
-        while writing.written() is None:
-            pass
+        result(writing)
     traffic.close()
 
 
@@ -80,7 +82,5 @@ def test_the_writing_thread_tells_what_it_wrote(tmp_path: Path) -> None:
     writing = Writing(traffic, 10, 1e6)
     assert writing.written() is None
     writing.start()
-    while (written := writing.written()) is None:
-        pass
-    assert written.inserted == 10
+    assert result(writing).inserted == 10
     traffic.close()
