@@ -5,31 +5,33 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
+import subprocess
 import sys
-import threading
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from streamtrain.demo.places import Places
-from streamtrain.demo.processes import Command, exit_on_sigterm
+from streamtrain.demo.processes import exit_on_sigterm
 from streamtrain.demo.traffic import Traffic, Written
 from streamtrain.demo.writing import Writing
 from streamtrain.errors import FatalError
 
+DEMO = """
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from streamtrain.demo.places import Places
+from streamtrain.demo.processes import Command, exit_on_sigterm
 
-def terminate_within(function: str) -> None:
-    """Send SIGTERM to this process as soon as its main thread is in a function of this name."""
-    main = threading.main_thread().ident
-    assert main is not None
-    while True:
-        frame = sys._current_frames().get(main)
-        while frame is not None:
-            if frame.f_code.co_name == function:
-                os.kill(os.getpid(), signal.SIGTERM)
-                return
-            frame = frame.f_back
+places = Places(Path(sys.argv[1]))
+with exit_on_sigterm(), ExitStack() as children:
+    command = Command(places.log("connect"), "connect", str(places.config("demo")))
+    children.callback(command.stop)
+    print(command.pid, flush=True)
+    command.finish()
+"""
 
 
 @pytest.mark.timeout(60)
@@ -38,17 +40,14 @@ def test_sigterm_ends_the_command_that_is_waited_for(tmp_path: Path) -> None:
     places.prepare(("demo",), {"price": "numeric"})
     with closing(Traffic(places.shop, 1)) as traffic:
         traffic.step(1)
-    before = signal.getsignal(signal.SIGTERM)
-    command = Command(places.log("connect"), "connect", str(places.config("demo")))
-    killer = threading.Thread(target=terminate_within, args=("_wait",))
-    killer.start()
-    with exit_on_sigterm(), pytest.raises(SystemExit) as ended:
-        command.finish()
-    killer.join()
-    assert ended.value.code == 143
-    assert signal.getsignal(signal.SIGTERM) is before
+    words = [sys.executable, "-c", DEMO, str(places.directory)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as demo:
+        assert demo.stdout is not None
+        pid = int(demo.stdout.readline())
+        demo.terminate()
+        assert demo.wait() == 143
     with pytest.raises(ProcessLookupError):
-        os.kill(command.pid, 0)
+        os.kill(pid, 0)
 
 
 def test_a_second_sigterm_does_not_cut_the_ending_short() -> None:

@@ -20,7 +20,9 @@ SERVERS: dict[str, type[PrivateMySQL | PrivateMariaDB | PrivateKafka]] = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
+    # SIGINT too: a shell that starts this in the background has it ignored, and Python leaves that as it is.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         options.action(options.servers or list(SERVERS))
     except ServerUnavailable as error:
