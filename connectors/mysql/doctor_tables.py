@@ -8,8 +8,9 @@ from connectors.checks import Check
 from connectors.mysql.connection import Connection, quote_identifier, quote_table
 from connectors.mysql.grants import grants
 from connectors.mysql.preflight import WILDCARDS, global_variables, look_into, require_tables
-from connectors.mysql.schema import TableSchema, tables
+from connectors.mysql.schema import tables
 from connectors.mysql.settings import MysqlSettings
+from connectors.mysql.structure import TableSchema
 from streamtrain.errors import AccessDenied, SourceMisconfigured, SourceUnavailable
 
 

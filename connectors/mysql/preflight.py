@@ -7,9 +7,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from connectors.mysql.connection import Connection, quote_table
-from connectors.mysql.schema import TableSchema
 from connectors.mysql.select import TableReader
 from connectors.mysql.server import Flavor, Server
+from connectors.mysql.structure import TableSchema
 from streamtrain.errors import SourceMisconfigured, SourceUnavailable
 
 WILDCARDS = frozenset("*?[")

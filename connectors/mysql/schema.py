@@ -3,110 +3,50 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from connectors.mysql.address import parse_url
 from connectors.mysql.connection import Connection
 from connectors.mysql.settings import SYSTEM_DATABASES
+from connectors.mysql.structure import PRIMARY, Column, ColumnKind, Index, TableSchema, identifies, in_order, key_of
 from connectors.source import Table
 from streamtrain.errors import ConfigError
 
-ColumnKind = Literal["numeric", "categorical", "boolean", "datetime", "text", "unsupported"]
-
-_KINDS: dict[str, ColumnKind] = {
-    **dict.fromkeys(
-        ("tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "float", "double", "year", "time"), "numeric"
-    ),
-    **dict.fromkeys(("char", "varchar", "enum", "set"), "categorical"),
-    **dict.fromkeys(("date", "datetime", "timestamp"), "datetime"),
-    **dict.fromkeys(("tinytext", "text", "mediumtext", "longtext"), "text"),
-}
-_BOOLEANS = {"tinyint(1)", "bit(1)"}
-# A longer text is prose: as a category nearly every row would have one of its own.
-_LONGEST_CATEGORY = 255
-_TRANSACTIONAL_ENGINES = {"innodb", "rocksdb"}
-_FRACTION = re.compile(r"\((\d)\)")
-_WIDTH = re.compile(r"\((\d+)")
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column as it is declared."""
-
-    name: str
-    data_type: str
-    """The type's name alone: ``varchar``."""
-    declared: str
-    """The type in full: ``varchar(40)``, ``int unsigned``."""
-    charset: str | None
-    nullable: bool
-    in_key: bool
-
-    @property
-    def fraction_digits(self) -> int:
-        """Of a TIME, DATETIME or TIMESTAMP."""
-        match = _FRACTION.search(self.declared)
-        return int(match[1]) if match else 0
-
-    @property
-    def width(self) -> int:
-        """The number in parentheses: characters, bytes or bits; 1 if there is none."""
-        match = _WIDTH.search(self.declared)
-        return int(match[1]) if match else 1
-
-    @property
-    def kind(self) -> ColumnKind:
-        """The kind of feature that the type suggests. TIME is numeric: it is a length of time, not a moment."""
-        if self.declared.split(" ")[0] in _BOOLEANS:
-            return "boolean"
-        if self.data_type in {"char", "varchar"} and self.width > _LONGEST_CATEGORY:
-            return "text"
-        return _KINDS.get(self.data_type, "unsupported")
-
-
-@dataclass(frozen=True, slots=True)
-class TableSchema:
-    """A table with its columns in their order, those of its primary key by index, and how it is stored."""
-
-    table: Table
-    columns: tuple[Column, ...]
-    engine: str
-    versioned: bool
-    """MariaDB's system versioning: old rows stay in the table, and are logged as inserts."""
-
-    @property
-    def transactional(self) -> bool:
-        """Whether a transaction sees the table as it stood when it began."""
-        return self.engine.lower() in _TRANSACTIONAL_ENGINES
+_COMMENT_MARK = re.compile(r"/\*M?!\d*\s*|\s*\*/")
+_Name = tuple[str, str]
 
 
 def tables(connection: Connection, captures: Callable[[str, str], bool]) -> list[TableSchema]:
     """The tables for which ``captures(database, name)`` holds, by name. Views are none. Needs SELECT on them."""
     found = {
-        (database, name): (engine or "", kind == "SYSTEM VERSIONED")
-        for database, name, engine, kind in connection.query(
-            "SELECT TABLE_SCHEMA, TABLE_NAME, ENGINE, TABLE_TYPE FROM information_schema.TABLES"
+        (database, name): (engine or "", kind == "SYSTEM VERSIONED", charset_of_collation(collation))
+        for database, name, engine, kind, collation in connection.query(
+            "SELECT TABLE_SCHEMA, TABLE_NAME, ENGINE, TABLE_TYPE, TABLE_COLLATION FROM information_schema.TABLES"
             " WHERE TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED')"
         )
         if database.lower() not in SYSTEM_DATABASES and captures(database, name)
     }
-    columns: dict[tuple[str, str], list[Column]] = {}
-    indexes: dict[tuple[str, str], dict[str, list[str]]] = {}
+    columns: dict[_Name, list[Column]] = defaultdict(list)
+    marked: dict[_Name, set[str]] = defaultdict(set)
+    indexes: dict[_Name, list[Index]] = defaultdict(list)
     for database in sorted({database for database, _ in found}):
-        _add_columns(connection, database, columns)
+        _add_columns(connection, database, columns, marked)
         _add_indexes(connection, database, indexes)
-    return [
-        TableSchema(
-            Table(*name, columns=tuple(column.name for column in own), key=_key(own, indexes.get(name, {}))),
-            tuple(own),
-            engine,
-            versioned,
-        )
-        for name, (engine, versioned) in sorted(found.items())
-        if (own := columns.get(name))
-    ]
+    schemas = []
+    for name, (engine, versioned, charset) in sorted(found.items()):
+        if own := columns.get(name):
+            sorted_indexes = _with_marked_first(own, indexes[name], marked[name])
+            table = Table(*name, columns=tuple(column.name for column in own), key=key_of(own, sorted_indexes))
+            schemas.append(TableSchema(table, tuple(own), engine, versioned, charset, sorted_indexes))
+    return schemas
+
+
+def database_charsets(connection: Connection) -> dict[str, str]:
+    """The character set of new tables, by database, of all that this account may see."""
+    rows = connection.query("SELECT SCHEMA_NAME, DEFAULT_CHARACTER_SET_NAME FROM information_schema.SCHEMATA")
+    return {database: plain_charset(charset) for database, charset in rows if database.lower() not in SYSTEM_DATABASES}
 
 
 def describe(url: str, table: str) -> tuple[list[tuple[str, ColumnKind]], tuple[str, ...]]:
@@ -130,34 +70,66 @@ def describe(url: str, table: str) -> tuple[list[tuple[str, ColumnKind]], tuple[
     )
 
 
-def _add_columns(connection: Connection, database: str, columns: dict[tuple[str, str], list[Column]]) -> None:
-    for name, column, data_type, declared, charset, nullable, key in connection.query(
-        "SELECT TABLE_NAME, COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, CHARACTER_SET_NAME, IS_NULLABLE, COLUMN_KEY"
-        " FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = %s ORDER BY TABLE_NAME, ORDINAL_POSITION",
+def plain_charset(name: str) -> str:
+    """A character set's name, by which both servers know it: ``utf8`` is short for one that has a name of its own."""
+    return "utf8mb3" if name.lower() == "utf8" else name.lower()
+
+
+def charset_of_collation(name: str | None) -> str | None:
+    """A collation's character set, with whose name its own begins."""
+    return None if name is None else plain_charset(name.partition("_")[0])
+
+
+def _add_columns(
+    connection: Connection, database: str, columns: dict[_Name, list[Column]], marked: dict[_Name, set[str]]
+) -> None:
+    for name, column, declared, charset, nullable, extra, expression, key in connection.query(
+        "SELECT TABLE_NAME, COLUMN_NAME, COLUMN_TYPE, CHARACTER_SET_NAME, IS_NULLABLE, EXTRA, GENERATION_EXPRESSION,"
+        " COLUMN_KEY FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = %s ORDER BY TABLE_NAME, ORDINAL_POSITION",
         (database,),
     ):
-        columns.setdefault((database, name), []).append(
-            Column(column, data_type.lower(), declared.lower(), charset, nullable == "YES", key == "PRI")
+        columns[database, name].append(
+            Column(
+                column,
+                _plain_type(declared),
+                None if charset is None else plain_charset(charset),
+                nullable=nullable == "YES",
+                generated=bool(expression),
+                invisible="INVISIBLE" in extra,
+                auto_increment="auto_increment" in extra,
+            )
         )
+        if key == "PRI":
+            marked[database, name].add(column)
 
 
-def _add_indexes(connection: Connection, database: str, indexes: dict[tuple[str, str], dict[str, list[str]]]) -> None:
-    for name, index, column in connection.query(
-        "SELECT TABLE_NAME, INDEX_NAME, COLUMN_NAME FROM information_schema.STATISTICS"
-        " WHERE TABLE_SCHEMA = %s AND NON_UNIQUE = 0 ORDER BY TABLE_NAME, INDEX_NAME <> 'PRIMARY', SEQ_IN_INDEX",
+def _plain_type(declared: str) -> str:
+    """Without the comment marks in which MariaDB shows COMPRESSED. Labels keep their case."""
+    if declared.startswith(("enum", "set")):
+        return declared
+    return _COMMENT_MARK.sub("", declared).lower()
+
+
+def _add_indexes(connection: Connection, database: str, indexes: dict[_Name, list[Index]]) -> None:
+    parts: dict[tuple[str, str, bool], list[tuple[str | None, int | None]]] = defaultdict(list)
+    for name, index, repeats, column, prefix in connection.query(
+        "SELECT TABLE_NAME, INDEX_NAME, NON_UNIQUE, COLUMN_NAME, SUB_PART FROM information_schema.STATISTICS"
+        " WHERE TABLE_SCHEMA = %s ORDER BY TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX",
         (database,),
     ):
-        indexes.setdefault((database, name), {}).setdefault(index, []).append(column)
+        parts[name, index, not int(repeats)].append((column, prefix))
+    for (name, index, unique), own in parts.items():
+        columns = tuple(column for column, _ in own if column is not None)  # an expression has no column
+        whole = all(column is not None and prefix is None for column, prefix in own)
+        indexes[database, name].append(Index(index, columns, unique, whole))
 
 
-def _key(columns: list[Column], indexes: dict[str, list[str]]) -> tuple[int, ...]:
-    """The primary key or, where there is none, the unique key that the server takes for it, in the index's order.
-
-    Both servers take a unique key whose columns are all NOT NULL, say so in the log, and show its columns as ``PRI``.
-    """
-    names = [column.name for column in columns]
-    marked = {column.name for column in columns if column.in_key}
-    for index in indexes.values():
-        if marked and set(index) == marked:
-            return tuple(names.index(name) for name in index)
-    return ()
+def _with_marked_first(columns: Sequence[Column], indexes: list[Index], marked: set[str]) -> tuple[Index, ...]:
+    """In the server's order, as far as it shows: of two unique keys that could both be the key, the columns are marked."""
+    ordered = in_order(columns, indexes)
+    if any(index.name == PRIMARY for index in ordered):
+        return tuple(ordered)
+    chosen = [index for index in ordered if marked and index.unique and set(index.columns) == marked]
+    if not chosen:  # one that looks as if it could be the key, but is not for the server: MariaDB's over long columns
+        return tuple(replace(index, whole=index.whole and not identifies(columns, index)) for index in ordered)
+    return (*chosen, *(index for index in ordered if index not in chosen))

@@ -11,7 +11,7 @@ from typing import Any
 
 from connectors.mysql import values
 from connectors.mysql.connection import Cell, quote_identifier, quote_table
-from connectors.mysql.schema import Column, TableSchema
+from connectors.mysql.structure import Column, TableSchema
 from connectors.source import Row
 from streamtrain.errors import SourceMisconfigured
 

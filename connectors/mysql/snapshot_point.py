@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from connectors.mysql.address import Address
 from connectors.mysql.connection import QUERY_TIMEOUT_S, Connection, quote_identifier, quote_table
 from connectors.mysql.position import LogPosition
-from connectors.mysql.schema import TableSchema, tables
+from connectors.mysql.schema import tables
 from connectors.mysql.server import Flavor, Server, log_end, position_at
+from connectors.mysql.structure import TableSchema
 from streamtrain.errors import AccessDenied, SourceMisconfigured, SourceUnavailable
 
 # The largest wait for one answer while tables are read: sorting a large one may take long before its first row comes.

@@ -64,6 +64,8 @@ class Column:
     """Of strings and of labels."""
     labels: tuple[str, ...] = ()
     """ENUM, SET: in the order of their definition."""
+    declared: str = ""
+    """The type in the words of ``information_schema``, such as ``uuid``, of which the log shows less; empty if unknown."""
 
 
 LABELLED = frozenset({ColumnType.ENUM, ColumnType.SET})

@@ -30,6 +30,7 @@ from connectors.mysql.binlog.events import (
 from connectors.mysql.binlog.reading import Malformed, Reader
 from connectors.mysql.binlog.rows import RowsDecoder, compile_rows_decoder
 from connectors.mysql.binlog.table_map import read_layout
+from connectors.mysql.structure import TableSchema
 from connectors.source import Table
 from streamtrain.envelope import Op
 from streamtrain.errors import UnsupportedChange
@@ -82,15 +83,19 @@ class EventDecoder:
         self,
         wanted: Callable[[str, str], bool],
         key_columns: Mapping[str, Sequence[str]] | None = None,
+        schema_of: Callable[[str, str], TableSchema | None] = lambda _database, _table: None,
     ) -> None:
         """``wanted(database, table)``: whose rows to decode; the answer must not change.
 
         ``key_columns``: a key for ``database.table``, by column names, in place of its primary key.
+
+        ``schema_of(database, table)``: the table's structure at this point of the log, if it is known.
         """
         self.file = ""
         """The log file that the next event is from, as Rotate events tell it."""
         self._wanted = wanted
         self._key_columns = dict(key_columns or {})
+        self._schema_of = schema_of
         self._maps: dict[bytes, _Mapped] = {}
         self._format: FormatDescription | None = None
         self._tables: dict[int, _Mapped] = {}
@@ -192,7 +197,8 @@ class EventDecoder:
             return _Mapped(database, name, None)
         mariadb = self._format is not None and self._format.mariadb
         try:
-            layout = read_layout(reader, database, name, mariadb=mariadb)
+            schema = self._schema_of(database, name)
+            layout = read_layout(reader, database, name, mariadb=mariadb, schema=schema)
             decode = compile_rows_decoder(layout)
             table = self._with_own_key(layout.table)
         except _UNDECODABLE as error:

@@ -13,6 +13,7 @@ from enum import IntEnum
 from connectors.mysql.binlog.charsets import Charset, charset_of
 from connectors.mysql.binlog.columns import EXCLUDE_HINT, LABELLED, Column, ColumnType, at_most, read_column
 from connectors.mysql.binlog.reading import Malformed, Reader
+from connectors.mysql.structure import TableSchema
 from connectors.source import Table
 
 MAX_COLUMNS = 4096
@@ -58,8 +59,12 @@ _STRINGS = frozenset({ColumnType.VARCHAR, ColumnType.VAR_STRING, ColumnType.STRI
 _KINDS = frozenset(_Field)
 
 
-def read_layout(reader: Reader, database: str, name: str, *, mariadb: bool) -> TableLayout:
+def read_layout(
+    reader: Reader, database: str, name: str, *, mariadb: bool, schema: TableSchema | None = None
+) -> TableLayout:
     """Read a TABLE_MAP from its column count on.
+
+    ``schema`` is the table's structure at this point of the log, if it is known otherwise: it adds what the log leaves out.
 
     Raises Malformed, with a hint where there is one, on a column type or metadata that is not understood.
     """
@@ -77,6 +82,7 @@ def read_layout(reader: Reader, database: str, name: str, *, mariadb: bool) -> T
     charsets = _charsets(fields, columns, mariadb=mariadb)
     labels = _labels(fields, columns, charsets)
     table = Table(database, name, names, _primary_key(fields, count))
+    declared = _declared(names, schema)
     return TableLayout(
         table,
         tuple(
@@ -86,10 +92,17 @@ def read_layout(reader: Reader, database: str, name: str, *, mariadb: bool) -> T
                 unsigned=index in unsigned,
                 charset=charsets.get(index),
                 labels=labels.get(index, ()),
+                declared=declared[index],
             )
             for index, column in enumerate(columns)
         ),
     )
+
+
+def _declared(names: Sequence[str], schema: TableSchema | None) -> Sequence[str]:
+    if schema is None or schema.table.columns != names:
+        return [""] * len(names)
+    return [column.declared for column in schema.columns]
 
 
 def _optional_metadata(reader: Reader) -> dict[_Field, bytes]:
