@@ -5,53 +5,55 @@ Format: https://debezium.io/documentation/reference/stable/connectors/mysql.html
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import orjson
 
-from connectors.source import Change, Row
+from connectors.source import Change, Row, TransactionPart
 from streamtrain.envelope import Op
-from streamtrain.topic.base import Message
+from streamtrain.topic.base import Header, Messages
 
 OLD_KEY_HEADER = "__debezium.oldkey"
 NEW_KEY_HEADER = "__debezium.newkey"
 
 
-def messages(change: Change, now_ns: int) -> Iterator[Message]:
+def messages(change: Change, now_ns: int) -> Messages:
     """The messages of every row of ``change``, in order. ``now_ns`` is the connector's clock, for the envelope's ``ts_*``."""
     write = _Writer(change, now_ns)
     if change.op is Op.TRUNCATE:
-        yield Message(None, write.envelope("t", None, None, 0))
-    elif change.before is None:
-        yield from _inserted(change, write)
-    elif change.after is None:
+        return Messages([None], [write.envelope("t", None, None, 0)])
+    if change.before is None:
+        return _inserted(change, write)
+    if change.after is None:
         for index, row in enumerate(change.before):
-            yield from write.deleted(row, index)
+            write.deleted(row, index)
     else:
         for index, (before, after) in enumerate(zip(change.before, change.after, strict=True)):
-            yield from write.updated(before, after, index)
+            write.updated(before, after, index)
+    return Messages(write.keys, write.values, write.headers)
 
 
-def _inserted(change: Change, write: _Writer) -> Iterator[Message]:
+def _inserted(change: Change, write: _Writer) -> Messages:
     op = change.op.value
     rows = change.after or ()
+    keys = [write.key(row) for row in rows]
     if not change.markers:
-        for index, row in enumerate(rows):
-            yield Message(write.key(row), write.envelope(op, None, row, index))
-        return
-    for row, marker in zip(rows, change.markers, strict=True):
-        yield Message(write.key(row), write.envelope(op, None, row, 0, marker))
+        return Messages(keys, [write.envelope(op, None, row, index) for index, row in enumerate(rows)])
+    marked = zip(rows, change.markers, strict=True)
+    return Messages(keys, [write.envelope(op, None, row, 0, marker) for row, marker in marked])
 
 
 class _Writer:
-    """What the rows of one change share: columns, source block, clock."""
+    """What the rows of one change share: columns, source block, clock; and the messages of updates and deletes."""
 
     def __init__(self, change: Change, now_ns: int) -> None:
+        self.keys: list[bytes | None] = []
+        self.values: list[bytes | None] = []
+        self.headers: dict[int, tuple[Header, ...]] = {}
         self._columns = change.table.columns
         self._key = tuple((change.table.columns[index], index) for index in change.table.key)
         self._source = dict(change.origin)
-        self._now_ns = now_ns
+        self._transaction = change.transaction
         self._template = {
             "before": None, "after": None, "source": self._source, "op": "", "ts_ms": now_ns // 1_000_000,
             "ts_us": now_ns // 1_000, "ts_ns": now_ns, "transaction": None,
@@ -70,18 +72,35 @@ class _Writer:
         self._source["row"] = index
         if marker is not None:
             self._source["snapshot"] = marker
+        if self._transaction is not None:
+            document["transaction"] = transaction_block(self._transaction, index)
         return orjson.dumps(document)
 
-    def deleted(self, row: Row, index: int, headers: tuple[tuple[str, bytes], ...] = ()) -> Iterator[Message]:
+    def deleted(self, row: Row, index: int, *headers: Header) -> None:
         key = self.key(row)
-        yield Message(key, self.envelope("d", row, None, index), headers)
+        self._add(key, self.envelope("d", row, None, index), headers)
         if key is not None:
-            yield Message(key, None)
+            self._add(key, None)
 
-    def updated(self, before: Row, after: Row, index: int) -> Iterator[Message]:
+    def updated(self, before: Row, after: Row, index: int) -> None:
         old, new = self.key(before), self.key(after)
         if old == new:
-            yield Message(new, self.envelope("u", before, after, index))
+            self._add(new, self.envelope("u", before, after, index))
             return
-        yield from self.deleted(before, index, ((NEW_KEY_HEADER, new or b""),))
-        yield Message(new, self.envelope("c", None, after, index), ((OLD_KEY_HEADER, old or b""),))
+        self.deleted(before, index, (NEW_KEY_HEADER, new or b""))
+        self._add(new, self.envelope("c", None, after, index), ((OLD_KEY_HEADER, old or b""),))
+
+    def _add(self, key: bytes | None, value: bytes | None, headers: tuple[Header, ...] = ()) -> None:
+        if headers:
+            self.headers[len(self.values)] = headers
+        self.keys.append(key)
+        self.values.append(value)
+
+
+def transaction_block(part: TransactionPart, index: int) -> dict[str, str | int]:
+    """The ``transaction`` block of row ``index`` of a change."""
+    return {
+        "id": part.id,
+        "total_order": part.total_order + index,
+        "data_collection_order": part.data_collection_order + index,
+    }

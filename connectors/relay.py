@@ -1,4 +1,4 @@
-"""The capture loop: read, wrap, send, commit. Everything that is published is published here."""
+"""The capture loop: read, serialize, send, commit. Everything that is published is published here."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 import orjson
 
-from connectors.envelope import messages
-from connectors.source import Position, Source, SourceBatch
+from connectors.serializing import Serializer
+from connectors.source import Change, Position, Source, SourceBatch
 from streamtrain import faults
-from streamtrain.envelope import topic_name
 from streamtrain.topic.base import TopicWriter
 
 # A source that writes only to other tables moves its log on: the position follows at least this often, so that the log
@@ -22,7 +21,6 @@ _IDLE_COMMIT_S = 5.0
 class RelaySettings:
     """How changes are gathered into topic transactions."""
 
-    prefix: str
     commit_s: float = 0.05
     """A change waits at most this long for others before its transaction is committed."""
     commit_rows: int = 20_000
@@ -57,14 +55,18 @@ class Relay:
     Not thread-safe. The source and the writer are the caller's to close; after any error both are to be opened anew.
     """
 
-    def __init__(self, source: Source, writer: TopicWriter, settings: RelaySettings, clocks: Clocks) -> None:
+    def __init__(
+        self, source: Source, writer: TopicWriter, serializer: Serializer, settings: RelaySettings, clocks: Clocks
+    ) -> None:
         self._source = source
         self._writer = writer
+        self._serializer = serializer
         self._settings = settings
         self._clocks = clocks
-        self._topics: dict[str, str] = {}
+        self._topics: set[str] = set()
+        self._notes: dict[str, bytes | None] = {}
         self._rows = self._transactions = 0
-        self._unpublished_rows = 0
+        self._sent = self._unpublished_rows = 0
         self._position: Position | None = None
         self._committed: Position | None = None
         self._committed_at = self._open_since = 0.0
@@ -74,7 +76,7 @@ class Relay:
         """Go on at the position of the last committed transaction."""
         stored = self._writer.position()
         self._position = self._committed = None if stored is None else orjson.loads(stored)
-        self._source.open(self._committed)
+        self._source.open(self._committed, self._writer.notes())
         self._committed_at = self._clocks.monotonic_s()
         faults.passed("capture.opened")
 
@@ -108,28 +110,29 @@ class Relay:
 
     def _send(self, batch: SourceBatch) -> None:
         now = self._clocks.wall_ns()
-        for change in batch.changes:
-            if self._unpublished_rows == 0:
+        for event in batch.changes:
+            if self._sent == 0:
                 self._open_since = self._clocks.monotonic_s()
                 faults.passed("capture.begun")
-            self._writer.send(
-                self._topic(change.table.full_name, change.table.database, change.table.name), messages(change, now)
-            )
-            self._unpublished_rows += len(change) or 1
+            for topic, messages, partitions in self._serializer.serialize(event, now):
+                self._ensure(topic, partitions)
+                self._writer.send(topic, messages)
+            self._sent += 1
+            if isinstance(event, Change):
+                self._unpublished_rows += len(event) or 1
         if batch.changes:
             self._lag_ms = batch.lag_ms
             faults.passed("capture.sent")
+        self._notes |= batch.notes
         self._position = batch.position
 
-    def _topic(self, full_name: str, database: str, table: str) -> str:
-        topic = self._topics.get(full_name)
-        if topic is None:
-            topic = self._topics[full_name] = topic_name(self._settings.prefix, database, table)
-            self._writer.ensure_topic(topic)
-        return topic
+    def _ensure(self, topic: str, partitions: int | None) -> None:
+        if topic not in self._topics:
+            self._writer.ensure_topic(topic, partitions)
+            self._topics.add(topic)
 
     def _patience_s(self) -> float:
-        if self._unpublished_rows and self._position is not None:
+        if self._sent and self._position is not None:
             return max(0.0, self._open_since + self._settings.commit_s - self._clocks.monotonic_s())
         return 0.2
 
@@ -137,7 +140,7 @@ class Relay:
         if self._position is None or self._position == self._committed:
             return False
         now = self._clocks.monotonic_s()
-        if self._unpublished_rows:
+        if self._sent:
             waited = now - self._open_since >= self._settings.commit_s
             return waited or not batch.changes or self._unpublished_rows >= self._settings.commit_rows
         return self._committed is None or now - self._committed_at >= _IDLE_COMMIT_S
@@ -146,11 +149,12 @@ class Relay:
         if self._position is None:
             return
         faults.passed("capture.committing")
-        self._writer.commit(orjson.dumps(self._position))
+        self._writer.commit(orjson.dumps(self._position), self._notes)
         faults.passed("capture.committed")
         self._source.confirm(self._position)
         self._rows += self._unpublished_rows
         self._transactions += 1
-        self._unpublished_rows = 0
+        self._sent = self._unpublished_rows = 0
+        self._notes = {}
         self._committed = self._position
         self._committed_at = self._clocks.monotonic_s()

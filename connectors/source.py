@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from streamtrain.envelope import Op
 
@@ -16,6 +16,30 @@ Row = tuple[Any, ...]
 
 Position = dict[str, Any]
 """Where a source goes on, as a JSON object that only the source itself reads."""
+
+
+Notes = Mapping[str, bytes | None]
+"""Small facts that are kept beside the position, by name; None takes one away. See ``SourceBatch.notes``."""
+
+NO_NOTES: Mapping[str, bytes] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class FieldType:
+    """How a column's values are declared in topics, in Kafka Connect's terms.
+
+    ``type`` is what JSON shows: ``bytes`` are base64 text there. ``name``, ``version`` and ``parameters`` are the semantic
+    type's, such as ``io.debezium.time.Date``.
+    https://debezium.io/documentation/reference/stable/connectors/mysql.html#mysql-data-types
+    """
+
+    type: Literal[
+        "boolean", "int8", "int16", "int32", "int64", "float32", "float64", "string", "bytes", "array", "struct"
+    ]
+    optional: bool
+    name: str | None = None
+    version: int = 1
+    parameters: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +51,24 @@ class Table:
     columns: tuple[str, ...]
     key: tuple[int, ...] = ()
     """Indexes into ``columns`` of the primary key, in key order; empty if the table has none."""
+    types: tuple[FieldType, ...] = ()
+    """One a column; empty where the source does not tell, which formats with schemas cannot do without."""
 
     @property
     def full_name(self) -> str:
         """``database.table``, as in ``source.include`` and in topic names."""
         return f"{self.database}.{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionPart:
+    """Where in its transaction a change's first row is; both orders count from 1, the rows after it follow."""
+
+    id: str
+    total_order: int
+    """Among all captured rows of the transaction."""
+    data_collection_order: int
+    """Among its captured rows of this table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +87,42 @@ class Change:
     """The Debezium ``source`` block without ``row``, shared by all the rows."""
     markers: Sequence[str] = field(default=())
     """For snapshot rows only: the ``snapshot`` marker of each row where it differs from ``origin``'s; else empty."""
+    transaction: TransactionPart | None = None
+    """Only where transaction metadata was asked for."""
 
     def __len__(self) -> int:
         rows = self.after if self.after is not None else self.before
         return len(rows) if rows is not None else 0
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionEvent:
+    """A source transaction begins or ends, among the changes that it made.
+
+    https://debezium.io/documentation/reference/stable/connectors/mysql.html#mysql-transaction-metadata
+    """
+
+    status: Literal["BEGIN", "END"]
+    id: str
+    committed_ms: int
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """At the end: captured rows by table, each ``database.table``, in the order in which they were first met."""
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaChange:
+    """A statement that changed the structure of a captured table, or its structure as a snapshot found it."""
+
+    database: str
+    statement: str
+    """The DDL as it was run."""
+    origin: Mapping[str, Any]
+    """As of a ``Change``."""
+    table_changes: Sequence[Mapping[str, Any]] = field(default=())
+    """Debezium's ``tableChanges``: what was done to which table, and the table after it."""
+
+
+SourceEvent = Change | TransactionEvent | SchemaChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +133,22 @@ class SourceBatch:
     keeps its transaction open.
     """
 
-    changes: Sequence[Change]
+    changes: Sequence[SourceEvent]
     position: Position | None
     lag_ms: int | None = None
     """Age of the newest change when it was read, by the source's commit time; None if nothing was read."""
+    notes: Notes = field(default_factory=dict)
+    """What is to be kept beside the position, in the same transaction, and given back to ``open``: facts that change
+    seldom, such as the structure of a table. What changes at every commit belongs into the position."""
 
 
 class Source(Protocol):
     """A database's committed changes, in commit order. Not thread-safe; one process owns one open source."""
 
-    def open(self, position: Position | None) -> None:
+    def open(self, position: Position | None, notes: Mapping[str, bytes] = NO_NOTES) -> None:
         """Go on at ``position``, or begin (with the snapshot that is configured) if it is None.
+
+        ``notes`` are all those that were kept up to ``position``.
 
         Raises SourceUnavailable, AccessDenied, SourceMisconfigured, or PositionLost if the log no longer holds it.
         """

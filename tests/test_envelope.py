@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.envelope import messages
-from connectors.source import Change, Table
+from connectors.serializing import JsonSerializer
+from connectors.source import Change, SchemaChange, SourceEvent, Table, TransactionEvent, TransactionPart
 from streamtrain.envelope import Op, canonical_key, decode, decode_key, topic_name
 from streamtrain.errors import RejectedRecord
 from streamtrain.topic.base import Message
@@ -150,3 +151,46 @@ def test_a_key_is_the_same_with_and_without_schema_and_spaces(key: bytes) -> Non
 def test_a_key_that_is_none_is_rejected(key: bytes) -> None:
     with pytest.raises(RejectedRecord):
         decode_key(key)
+
+
+def test_a_change_in_a_transaction_with_metadata_says_where_in_it_each_row_is() -> None:
+    part = TransactionPart("uuid:7", total_order=5, data_collection_order=2)
+    found = written(Change(TABLE, Op.CREATE, None, [(1, 1.0, 0), (2, 2.0, 1)], ORIGIN, transaction=part))
+    assert [value(one)["transaction"] for one in found] == [
+        {"id": "uuid:7", "total_order": 5, "data_collection_order": 2},
+        {"id": "uuid:7", "total_order": 6, "data_collection_order": 3},
+    ]
+
+
+def serialized(event: SourceEvent) -> list[tuple[str, Any, Any, int | None]]:
+    return [
+        (topic, orjson.loads(message.key or b""), orjson.loads(message.value or b""), partitions)
+        for topic, sent, partitions in JsonSerializer("shop").serialize(event, NOW_NS)
+        for message in sent
+    ]
+
+
+def test_the_end_of_a_transaction_says_how_many_rows_of_which_tables_it_had() -> None:
+    begin = TransactionEvent("BEGIN", "uuid:7", 1_700)
+    end = TransactionEvent("END", "uuid:7", 1_701, {"shop.events": 3, "shop.users": 1})
+    begun = {"status": "BEGIN", "id": "uuid:7", "event_count": None, "data_collections": None, "ts_ms": 1_700}
+    counts = [
+        {"data_collection": "shop.events", "event_count": 3},
+        {"data_collection": "shop.users", "event_count": 1},
+    ]
+    ended = {"status": "END", "id": "uuid:7", "event_count": 4, "data_collections": counts, "ts_ms": 1_701}
+    assert serialized(begin) == [("shop.transaction", {"id": "uuid:7"}, begun, 1)]
+    assert serialized(end) == [("shop.transaction", {"id": "uuid:7"}, ended, 1)]
+
+
+def test_a_change_of_structure_goes_to_the_topic_of_the_prefix_alone() -> None:
+    change = SchemaChange("db", "ALTER TABLE t ADD c INT", ORIGIN, [{"type": "ALTER", "id": '"db"."t"'}])
+    document = {
+        "source": ORIGIN,
+        "ts_ms": NOW_NS // 1_000_000,
+        "databaseName": "db",
+        "schemaName": None,
+        "ddl": "ALTER TABLE t ADD c INT",
+        "tableChanges": [{"type": "ALTER", "id": '"db"."t"'}],
+    }
+    assert serialized(change) == [("shop", {"databaseName": "db"}, document, 1)]

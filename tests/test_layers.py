@@ -45,7 +45,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "connectors.source": {"streamtrain.envelope"},
     "connectors.checks": set(),
     "connectors.envelope": {"connectors.source", "streamtrain.envelope", "streamtrain.topic"},
-    "connectors.relay": {"connectors.source", "connectors.envelope", "streamtrain.envelope", "streamtrain.topic"},
+    "connectors.serializing": {
+        "connectors.source", "connectors.envelope", "streamtrain.envelope", "streamtrain.topic",
+    },
+    "connectors.relay": {"connectors.source", "connectors.serializing", "streamtrain.topic"},
     "connectors.mysql": {"connectors.source", "connectors.checks", "streamtrain.envelope"},
     "connectors.sqlite": {"connectors.source", "connectors.checks", "streamtrain.envelope"},
 }  # fmt: skip

@@ -12,7 +12,7 @@ with CASCADE or SET NULL change in child tables; ``doctor`` names such tables.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import lru_cache
@@ -30,7 +30,7 @@ from connectors.mysql.settings import MysqlSettings
 from connectors.mysql.snapshot import Snapshot
 from connectors.mysql.snapshot_point import open_snapshot_point
 from connectors.mysql.stream import BinlogStream, StreamSettings
-from connectors.source import Change, Position, SourceBatch
+from connectors.source import NO_NOTES, Change, Position, SourceBatch
 from streamtrain import log
 from streamtrain.errors import PositionLost, SourceMisconfigured, SourceUnavailable
 
@@ -72,7 +72,7 @@ class MysqlSource:
         self._position: LogPosition | None = None
         """After all that was read; None while the snapshot is being read."""
 
-    def open(self, position: Position | None) -> None:
+    def open(self, position: Position | None, notes: Mapping[str, bytes] = NO_NOTES) -> None:  # noqa: ARG002 - it has none
         self.close()
         try:
             self._idle = Connection(self._address)

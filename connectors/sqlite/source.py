@@ -17,9 +17,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
-from connectors.source import Change, Position, SourceBatch
+from connectors.source import NO_NOTES, Change, Position, SourceBatch
 from connectors.sqlite.position import parsed
 from connectors.sqlite.settings import SqliteSettings
 from connectors.sqlite.snapshot import Snapshot
@@ -54,7 +54,7 @@ class SqliteSource:
         self._snapshot: Snapshot | None = None
         self._chunks: Iterator[Change] = iter(())
 
-    def open(self, position: Position | None) -> None:
+    def open(self, position: Position | None, notes: Mapping[str, bytes] = NO_NOTES) -> None:  # noqa: ARG002 - it has none
         self.close()
         stream = self._stream = Stream(self._settings)
         try:

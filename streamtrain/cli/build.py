@@ -14,6 +14,7 @@ from connectors.mysql.settings import MysqlSettings
 from connectors.mysql.source import MysqlSource
 from connectors.relay import Clocks as RelayClocks
 from connectors.relay import RelaySettings
+from connectors.serializing import JsonSerializer, Serializer
 from connectors.source import Source
 from connectors.sqlite.schema import describe as describe_sqlite
 from connectors.sqlite.settings import SqliteSettings
@@ -97,8 +98,13 @@ def source(config: Config) -> Source:
 def relay_settings(config: Config) -> RelaySettings:
     """How captured changes are gathered into transactions."""
     if config.source.kind == "none":
-        return RelaySettings(config.topic.prefix)
-    return RelaySettings(config.topic.prefix, config.source.commit_ms / 1000, config.source.commit_rows)
+        return RelaySettings()
+    return RelaySettings(config.source.commit_ms / 1000, config.source.commit_rows)
+
+
+def serializer(config: Config) -> Serializer:
+    """The format in which changes are published."""
+    return JsonSerializer(config.topic.prefix)
 
 
 def relay_clocks() -> RelayClocks:

@@ -55,7 +55,9 @@ def capture(config: Config, stop: Stop, *, until_caught_up: bool) -> None:
         def attempt(outage: Outage) -> None:
             source, writer = build.source(config), build.writer(config)
             try:
-                relay = Relay(source, writer, build.relay_settings(config), build.relay_clocks())
+                relay = Relay(
+                    source, writer, build.serializer(config), build.relay_settings(config), build.relay_clocks()
+                )
                 relay.open()
                 _log.info("connected", topics=config.topic.prefix)
                 relay.run(stop, ending_outage(outage, observe), until_caught_up=until_caught_up)

@@ -6,11 +6,13 @@ them. Neither side is thread-safe; one process owns one writer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 Header = tuple[str, bytes]
+
+NO_NOTES: Mapping[str, bytes | None] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,33 @@ class Message:
     key: bytes | None
     value: bytes | None
     headers: tuple[Header, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Messages:
+    """Messages in their order, as columns of equal length."""
+
+    keys: Sequence[bytes | None]
+    values: Sequence[bytes | None]
+    headers: Mapping[int, tuple[Header, ...]] = field(default_factory=dict)
+    """By the message's index: most have none."""
+
+    @classmethod
+    def of(cls, messages: Iterable[Message]) -> Messages:
+        """The columns of ``messages``."""
+        rows = list(messages)
+        return cls(
+            [message.key for message in rows],
+            [message.value for message in rows],
+            {index: message.headers for index, message in enumerate(rows) if message.headers},
+        )
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __iter__(self) -> Iterator[Message]:
+        for index, (key, value) in enumerate(zip(self.keys, self.values, strict=True)):
+            yield Message(key, value, self.headers.get(index, ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +117,7 @@ class TopicReader(Protocol):
 
 
 class TopicWriter(Protocol):
-    """Writes messages and the source's position in one transaction: either all are seen by readers, or none.
+    """Writes messages, the source's position and its notes in one transaction: either all are seen, or none.
 
     Opening a writer fences the one before it with the same name: the older one's commit raises FencedOut, and what it
     had not committed is aborted.
@@ -97,14 +126,19 @@ class TopicWriter(Protocol):
     def position(self) -> bytes | None:
         """The position of the last committed transaction of this writer's name; None if there never was one."""
 
-    def ensure_topic(self, topic: str) -> None:
-        """Create the topic if it is missing, with the configured number of partitions."""
+    def notes(self) -> Mapping[str, bytes]:
+        """All that was committed as notes under this writer's name and not taken away since."""
 
-    def send(self, topic: str, messages: Iterable[Message]) -> None:
+    def ensure_topic(self, topic: str, partitions: int | None = None) -> None:
+        """Create the topic if it is missing, with ``partitions``, or the configured number of them."""
+
+    def send(self, topic: str, messages: Messages) -> None:
         """Add messages to the open transaction, beginning one if none is open. Order per key is kept."""
 
-    def commit(self, position: bytes) -> None:
-        """Commit what was sent together with ``position``; durable when this returns.
+    def commit(self, position: bytes, notes: Mapping[str, bytes | None] = NO_NOTES) -> None:
+        """Commit what was sent together with ``position`` and ``notes``; durable when this returns.
+
+        A note takes the place of the one before it under that name; None takes it away.
 
         Raises TopicUnavailable if it cannot be known or has been aborted: open a new writer and ask ``position()``.
         """

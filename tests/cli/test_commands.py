@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from streamtrain.topic.base import Message
+from streamtrain.topic.base import Message, Messages
 from streamtrain.topic.file import FileWriter
 from tests.application import Application, on_sqlite
 from tests.fault.lines import config, file_topic, sqlite_source
@@ -127,7 +127,8 @@ def test_dead_letters_are_listed_retried_and_dropped(line: Line, tmp_path: Path)
     good = b'{"op":"c","before":null,"after":{"id":1,"user_id":1,"price":1,"device":"tab","clicked":1}}'
     bad = good.replace(b'"clicked":1', b'"clicked":"maybe"')
     writer.send(
-        "shop.main.events", [Message(b'{"id":1}', good), Message(b'{"id":2}', b"broken"), Message(b'{"id":3}', bad)]
+        "shop.main.events",
+        Messages.of([Message(b'{"id":1}', good), Message(b'{"id":2}', b"broken"), Message(b'{"id":3}', bad)]),
     )
     writer.commit(b"{}")
     writer.close()

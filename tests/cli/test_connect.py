@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
 
 from connectors.relay import CaptureProgress, Clocks, Relay, RelaySettings
-from connectors.source import Change, Position, SourceBatch, Table
+from connectors.serializing import JsonSerializer
+from connectors.source import NO_NOTES, Change, Position, SourceBatch, Table
 from streamtrain.cli.connect import ending_outage
 from streamtrain.envelope import Op
 from streamtrain.errors import TopicUnavailable
 from streamtrain.retrying import Backoff, Outage, keep_running
 from streamtrain.testing import ManualClock
-from streamtrain.topic.base import Message
+from streamtrain.topic.base import Messages
 from streamtrain.topic.file import FileWriter
 
 TABLE = Table("shop", "events", ("id",), key=(0,))
@@ -27,7 +28,7 @@ class EndlessSource:
         self._clock = clock
         self._at = 0
 
-    def open(self, position: Position | None) -> None:
+    def open(self, position: Position | None, notes: Mapping[str, bytes] = NO_NOTES) -> None:
         self._at = 0 if position is None else int(position["at"])
 
     def read(self, timeout_s: float) -> SourceBatch:
@@ -58,10 +59,10 @@ class FailingWriter(FileWriter):
         self._succeeding = set(succeeding)
         self.commits = 0
 
-    def send(self, topic: str, messages: Iterable[Message]) -> None:
+    def send(self, topic: str, messages: Messages) -> None:
         list(messages)
 
-    def commit(self, position: bytes) -> None:
+    def commit(self, position: bytes, notes: Mapping[str, bytes | None] = NO_NOTES) -> None:
         self.commits += 1
         if self.commits - 1 not in self._succeeding:
             raise TopicUnavailable(f"commit {self.commits - 1}")
@@ -74,7 +75,7 @@ def run(tmp_path: Path, succeeding: Iterable[int], deadline_s: float) -> tuple[f
 
     def attempt(outage: Outage) -> None:
         clocks = Clocks(clock.monotonic_s, lambda: clock.wall_ms() * 1_000_000)
-        relay = Relay(EndlessSource(clock), writer, RelaySettings("shop"), clocks)
+        relay = Relay(EndlessSource(clock), writer, JsonSerializer("shop"), RelaySettings(), clocks)
         relay.open()
         relay.run(lambda: False, ending_outage(outage, lambda _: None), until_caught_up=False)
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import orjson
 
 from connectors.relay import CaptureProgress, Clocks, Relay, RelaySettings
-from connectors.source import Change, Position, SourceBatch, Table
+from connectors.serializing import JsonSerializer
+from connectors.source import NO_NOTES, Change, Position, SourceBatch, Table
 from streamtrain.envelope import Op
 from streamtrain.testing import ManualClock
-from streamtrain.topic.base import Message, TopicPartition
+from streamtrain.topic.base import Messages, TopicPartition
 from streamtrain.topic.file import FileReader, FileWriter
 
 TABLE = Table("shop", "events", ("id",), key=(0,))
@@ -31,7 +32,7 @@ class ScriptedSource:
         self.opened_at: Position | None = None
         self.confirmed: list[Position] = []
 
-    def open(self, position: Position | None) -> None:
+    def open(self, position: Position | None, notes: Mapping[str, bytes] = NO_NOTES) -> None:
         self.opened_at = self._position = position
 
     def read(self, timeout_s: float) -> SourceBatch:
@@ -64,13 +65,12 @@ class CountingWriter(FileWriter):
         self.transactions: list[tuple[int, bytes]] = []
         self._sent = 0
 
-    def send(self, topic: str, messages: Iterable[Message]) -> None:
-        sent = list(messages)
-        self._sent += len(sent)
-        super().send(topic, sent)
+    def send(self, topic: str, messages: Messages) -> None:
+        self._sent += len(messages)
+        super().send(topic, messages)
 
-    def commit(self, position: bytes) -> None:
-        super().commit(position)
+    def commit(self, position: bytes, notes: Mapping[str, bytes | None] = NO_NOTES) -> None:
+        super().commit(position, notes)
         self.transactions.append((self._sent, position))
         self._sent = 0
 
@@ -81,7 +81,7 @@ def relay(
     clock = ManualClock()
     source, writer = ScriptedSource(clock, batches), CountingWriter(tmp_path)
     clocks = Clocks(clock.monotonic_s, lambda: clock.wall_ms() * 1_000_000)
-    loop = Relay(source, writer, RelaySettings("shop", **settings), clocks)  # type: ignore[arg-type]
+    loop = Relay(source, writer, JsonSerializer("shop"), RelaySettings(**settings), clocks)  # type: ignore[arg-type]
     loop.open()
     loop.run(lambda: False, lambda _: None, until_caught_up=True)
     writer.close()
@@ -138,7 +138,7 @@ def test_a_stop_in_the_middle_of_a_snapshot_publishes_nothing(tmp_path: Path) ->
     clock = ManualClock()
     source = ScriptedSource(clock, [(0.0, SourceBatch([rows(1)], None))] * 5)
     writer = CountingWriter(tmp_path)
-    loop = Relay(source, writer, RelaySettings("shop"), Clocks(clock.monotonic_s, lambda: 0))
+    loop = Relay(source, writer, JsonSerializer("shop"), RelaySettings(), Clocks(clock.monotonic_s, lambda: 0))
     loop.open()
     looks = iter([False, False, True])
     told: list[CaptureProgress] = []

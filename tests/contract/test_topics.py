@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamtrain.errors import ConfigError, FatalError, FencedOut, PositionLost, TopicUnavailable
-from streamtrain.topic.base import Message, Records, TopicPartition, TopicReader, TopicWriter
+from streamtrain.topic.base import Message, Messages, Records, TopicPartition, TopicReader, TopicWriter
 from streamtrain.topic.file import FileReader, FileWriter
 from streamtrain.topic.kafka import KafkaReader, KafkaSettings, KafkaWriter
 from tests.servers import Broker
@@ -175,7 +175,7 @@ def written(topic: Topic, name: str, *transactions: list[Message]) -> TopicWrite
     writer = topic.writer()
     writer.ensure_topic(name)
     for messages in transactions:
-        writer.send(name, messages)
+        writer.send(name, Messages.of(messages))
         writer.commit(b"%d" % len(messages))
     return writer
 
@@ -214,7 +214,7 @@ def test_records_carry_the_time_at_which_they_were_sent(topic: Topic) -> None:
 def test_nothing_of_an_open_transaction_is_seen(topic: Topic) -> None:
     name = topic.named("events")
     writer = written(topic, name)
-    writer.send(name, numbered(0, 5))
+    writer.send(name, Messages.of(numbered(0, 5)))
     reader, source = topic.reader(), TopicPartition(name, 0)
     reader.assign({source: 0})
     assert [len(batch) for batch in reader.poll(1000, 0.3)] == []
@@ -226,9 +226,9 @@ def test_nothing_of_an_open_transaction_is_seen(topic: Topic) -> None:
 def test_an_aborted_transaction_is_never_seen_and_reading_passes_it(topic: Topic) -> None:
     name = topic.named("events")
     writer = written(topic, name, numbered(0, 2))
-    writer.send(name, numbered(100, 50))
+    writer.send(name, Messages.of(numbered(100, 50)))
     writer.abort()
-    writer.send(name, numbered(2, 2))
+    writer.send(name, Messages.of(numbered(2, 2)))
     writer.commit(b"2")
     assert read(topic.reader(), name, 4) == pairs(numbered(0, 4))
     assert writer.position() == b"2"
@@ -239,7 +239,7 @@ def test_the_gap_that_ends_a_log_is_passed_without_a_record(topic: Topic) -> Non
     writer = written(topic, name, numbered(0, 1))
     reader, source = topic.reader(), TopicPartition(name, 0)
     seen = follow(reader, {source: 0}, 1)[source]
-    writer.send(name, numbered(1, 3))
+    writer.send(name, Messages.of(numbered(1, 3)))
     writer.abort()
     assert follow(reader, {source: seen.next_offset}, 0)[source].records == []
 
@@ -270,15 +270,35 @@ def test_a_position_survives_its_writer(topic: Topic) -> None:
     assert topic.writer().position() == bytes(range(256))
 
 
+def test_notes_are_kept_with_the_position_until_they_are_taken_away(topic: Topic) -> None:
+    writer = topic.writer()
+    assert writer.notes() == {}
+    writer.commit(b"1", {"schema/a": b"one", "schema/b": bytes(range(256))})
+    writer.commit(b"2")
+    writer.commit(b"3", {"schema/a": None, "schema/c": b""})
+    left = {"schema/b": bytes(range(256)), "schema/c": b""}
+    assert writer.notes() == left
+    writer.close()
+    again = topic.writer()
+    assert (again.position(), again.notes()) == (b"3", left)
+    assert topic.writer("another").notes() == {}
+
+
+def test_a_topic_may_be_asked_to_have_one_partition(topic: Topic) -> None:
+    name = topic.named("transaction")
+    topic.writer(partitions=3).ensure_topic(name, 1)
+    assert topic.reader().partitions(name) == [0]
+
+
 def test_a_position_that_was_not_committed_is_not_taken_up(topic: Topic) -> None:
     name = topic.named("events")
     writer = written(topic, name, numbered(0, 1))
-    writer.send(name, numbered(1, 1))
+    writer.send(name, Messages.of(numbered(1, 1)))
     writer.close()
     again = topic.writer()
     assert again.position() == b"1"
     again.ensure_topic(name)
-    again.send(name, numbered(2, 1))
+    again.send(name, Messages.of(numbered(2, 1)))
     again.commit(b"2")
     assert read(topic.reader(), name, 2) == pairs([*numbered(0, 1), *numbered(2, 1)])
 
@@ -286,7 +306,7 @@ def test_a_position_that_was_not_committed_is_not_taken_up(topic: Topic) -> None
 def test_opening_a_writer_fences_the_one_before_it_and_aborts_what_it_had_sent(topic: Topic) -> None:
     name = topic.named("events")
     old = written(topic, name, numbered(0, 1))
-    old.send(name, numbered(100, 5))
+    old.send(name, Messages.of(numbered(100, 5)))
     new = topic.writer()
     assert new.position() == b"1"
     for _ in range(2):
@@ -294,7 +314,7 @@ def test_opening_a_writer_fences_the_one_before_it_and_aborts_what_it_had_sent(t
             old.commit(b"old")
     old.close()
     new.ensure_topic(name)
-    new.send(name, numbered(1, 1))
+    new.send(name, Messages.of(numbered(1, 1)))
     new.commit(b"new")
     assert read(topic.reader(), name, 2) == pairs(numbered(0, 2))
     assert topic.writer().position() == b"new"
@@ -305,7 +325,7 @@ def test_writers_of_different_names_do_not_fence_each_other(topic: Topic) -> Non
     first, second = topic.writer("first"), topic.writer("second")
     for writer, number in ((first, 0), (second, 1), (first, 2), (second, 3)):
         writer.ensure_topic(name)
-        writer.send(name, numbered(number, 1))
+        writer.send(name, Messages.of(numbered(number, 1)))
     second.commit(b"second")
     first.commit(b"first")
     assert sorted(read(topic.reader(), name, 4)) == sorted(pairs(numbered(0, 4)))
@@ -319,7 +339,7 @@ def test_a_transaction_over_several_topics_is_seen_whole_or_not_at_all(topic: To
         writer.ensure_topic(name)
     for commits in (False, True):
         for name in names:
-            writer.send(name, numbered(int(commits), 1))
+            writer.send(name, Messages.of(numbered(int(commits), 1)))
         if commits:
             writer.commit(b"1")
         else:
@@ -344,7 +364,7 @@ def test_a_poll_returns_no_more_than_it_was_asked_for(topic: Topic) -> None:
     name = topic.named("events")
     writer = topic.writer(partitions=2)
     writer.ensure_topic(name)
-    writer.send(name, numbered(0, 100))
+    writer.send(name, Messages.of(numbered(0, 100)))
     writer.commit(b"1")
     reader = topic.reader()
     reader.assign({TopicPartition(name, partition): 0 for partition in (0, 1)})
@@ -363,7 +383,7 @@ def test_an_assignment_replaces_the_one_before_it(topic: Topic) -> None:
     events, users = topic.named("events"), topic.named("users")
     writer = written(topic, events, numbered(0, 50))
     writer.ensure_topic(users)
-    writer.send(users, numbered(50, 5))
+    writer.send(users, Messages.of(numbered(50, 5)))
     writer.commit(b"2")
     reader = topic.reader()
     follow(reader, {TopicPartition(events, 0): 0}, 50)
@@ -379,7 +399,7 @@ def test_a_key_keeps_its_partition_and_its_order(topic: Topic) -> None:
     writer = topic.writer(partitions=4)
     writer.ensure_topic(name)
     for version in range(5):
-        writer.send(name, [Message(b"key-%d" % key, b"%d" % version) for key in range(20)])
+        writer.send(name, Messages.of([Message(b"key-%d" % key, b"%d" % version) for key in range(20)]))
         if version % 2:
             writer.commit(b"%d" % version)
     writer.commit(b"last")
@@ -403,7 +423,7 @@ def test_a_waiting_poll_returns_as_soon_as_something_is_committed(topic: Topic) 
 
     def commit() -> None:
         polling.wait()
-        writer.send(name, numbered(1, 1))
+        writer.send(name, Messages.of(numbered(1, 1)))
         writer.commit(b"2")
 
     with ThreadPoolExecutor(1) as pool:
@@ -458,7 +478,7 @@ def test_a_topic_that_is_there_keeps_its_partitions(topic: Topic) -> None:
 
 def test_sending_to_a_topic_that_was_not_ensured_is_refused(topic: Topic) -> None:
     with pytest.raises(FatalError, match="does not exist"):
-        topic.writer().send(topic.named("events"), numbered(0, 1))
+        topic.writer().send(topic.named("events"), Messages.of(numbered(0, 1)))
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "shop/events", "shop events", "a" * 250])
@@ -518,7 +538,7 @@ class Play:
 
     def send(self, index: int, count: int) -> None:
         messages = [Message(b"%d" % (number % 3), b"%d" % number) for number in itertools.islice(self._numbers, count)]
-        self._writer.send(self._names[index], messages)
+        self._writer.send(self._names[index], Messages.of(messages))
         self._open[index] += messages
 
     def commit(self) -> None:

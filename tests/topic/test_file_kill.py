@@ -18,7 +18,7 @@ WRITER = textwrap.dedent(
     """
     import sys
     from pathlib import Path
-    from streamtrain.topic.base import Message
+    from streamtrain.topic.base import Message, Messages
     from streamtrain.topic.file import FileWriter
 
     writer = FileWriter(Path(sys.argv[1]), "shop", fsync=False)
@@ -28,7 +28,7 @@ WRITER = textwrap.dedent(
     print("ready", flush=True)
     while True:
         for topic in ("events", "users"):
-            writer.send(topic, [Message(b"%d" % part, b"%d" % transaction) for part in range(transaction % 50 + 1)])
+            writer.send(topic, Messages.of([Message(b"%d" % part, b"%d" % transaction) for part in range(transaction % 50 + 1)]))
         writer.commit(b"%d" % transaction)
         print(transaction, flush=True)
         transaction += 1

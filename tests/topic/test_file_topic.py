@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from streamtrain.errors import ConfigError, FatalError, FencedOut, PositionLost, TopicUnavailable
-from streamtrain.topic.base import Message, TopicPartition
+from streamtrain.topic.base import Message, Messages, TopicPartition
 from streamtrain.topic.file import FileReader, FileWriter
 from streamtrain.topic.file.reader import CHUNK_BYTES, FOLLOW_S
 from streamtrain.topic.file.writer import SPILL_BYTES
@@ -34,7 +34,7 @@ def opened(directory: Path, name: str = "shop") -> FileWriter:
 
 def commit(directory: Path, *numbers: int, position: bytes = b"") -> None:
     with closing(opened(directory)) as writer:
-        writer.send(TOPIC, messages(*numbers))
+        writer.send(TOPIC, Messages.of(messages(*numbers)))
         writer.commit(position)
 
 
@@ -176,7 +176,7 @@ def test_a_reader_that_is_overtaken_by_a_trim_is_told(tmp_path: Path) -> None:
 def test_a_full_disk_fails_the_commit_and_leaves_the_log_whole(tmp_path: Path) -> None:
     commit(tmp_path, 1, position=b"before")
     with closing(opened(tmp_path)) as writer:
-        writer.send(TOPIC, messages(*range(1000)))
+        writer.send(TOPIC, Messages.of(messages(*range(1000))))
         with files_limited_to(4096), pytest.raises(TopicUnavailable, match="File too large") as raised:
             writer.commit(b"after")
         assert "free space" in raised.value.hint
@@ -193,7 +193,7 @@ def test_a_disk_that_fills_up_within_the_commit_line_leaves_the_log_whole(tmp_pa
     commit(tmp_path, 1, position=b"before")
     with closing(opened(tmp_path)) as writer:
         room = (tmp_path / "commits").stat().st_size + 20
-        writer.send(TOPIC, messages(2))
+        writer.send(TOPIC, Messages.of(messages(2)))
         with files_limited_to(room), pytest.raises(TopicUnavailable):
             writer.commit(b"after")
     assert read(tmp_path) == [b"value-1"]
@@ -207,7 +207,7 @@ def test_a_transaction_larger_than_memory_may_hold_is_one_transaction(tmp_path: 
     with closing(FileWriter(tmp_path, "shop", fsync=False)) as writer:
         writer.ensure_topic(TOPIC)
         for number in range(count):
-            writer.send(TOPIC, [Message(b"%d" % number, value)])
+            writer.send(TOPIC, Messages.of([Message(b"%d" % number, value)]))
         assert data(tmp_path).stat().st_size == 0
         writer.commit(b"")
     assert read(tmp_path) == [value] * count
@@ -218,7 +218,7 @@ def test_records_larger_than_what_is_read_at_once_are_read_whole(tmp_path: Path)
     # Behind the first record the buffer holds a part of the second that is larger than what is read at once.
     values = [b"a" * (5 * CHUNK_BYTES), b"b" * (4 * CHUNK_BYTES), b"c", b"d" * CHUNK_BYTES, b"e"]
     with closing(opened(tmp_path)) as writer:
-        writer.send(TOPIC, [Message(None, value) for value in values])
+        writer.send(TOPIC, Messages.of([Message(None, value) for value in values]))
         writer.commit(b"")
     assert read(tmp_path) == values
     assert read(tmp_path, begin=3) == values[3:]
@@ -288,8 +288,8 @@ def test_a_busy_partition_does_not_starve_the_others(tmp_path: Path) -> None:
     with closing(FileWriter(tmp_path, "shop")) as writer:
         for topic in ("busy", "quiet"):
             writer.ensure_topic(topic)
-        writer.send("busy", messages(*range(100)))
-        writer.send("quiet", messages(1))
+        writer.send("busy", Messages.of(messages(*range(100))))
+        writer.send("quiet", Messages.of(messages(1)))
         writer.commit(b"")
     with closing(FileReader(tmp_path)) as reader:
         reader.assign({TopicPartition("busy", 0): 0, TopicPartition("quiet", 0): 0})

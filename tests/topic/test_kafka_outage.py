@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 
 from streamtrain.errors import FatalError, TopicUnavailable
-from streamtrain.topic.base import Message, TopicPartition
+from streamtrain.topic.base import Message, Messages, TopicPartition
 from streamtrain.topic.kafka import KafkaReader, KafkaSettings, KafkaWriter
 from tests.servers import PrivateKafka
 
@@ -34,7 +34,7 @@ def opened(settings: KafkaSettings, name: str) -> KafkaWriter:
 
 def commit(settings: KafkaSettings, name: str, position: bytes) -> None:
     with closing(opened(settings, name)) as writer:
-        writer.send(TOPIC, [Message(b"key", position)])
+        writer.send(TOPIC, Messages.of([Message(b"key", position)]))
         writer.commit(position)
 
 
@@ -76,19 +76,19 @@ def test_a_writer_that_loses_the_broker_is_replaced_without_loss_or_repetition(b
     with closing(KafkaReader(patient)) as reader:
         reader.assign({SOURCE: reader.watermarks(SOURCE).high})
         writer = opened(impatient, "second")
-        writer.send(TOPIC, [Message(b"key", b"lost")])
+        writer.send(TOPIC, Messages.of([Message(b"key", b"lost")]))
         broker.kill()
         for _ in range(2):
             with pytest.raises(TopicUnavailable):
                 writer.commit(b"2")
         with pytest.raises(TopicUnavailable):
-            writer.send(TOPIC, [Message(b"key", b"lost")])
+            writer.send(TOPIC, Messages.of([Message(b"key", b"lost")]))
         writer.abort()
         writer.close()
         broker.start()
         with closing(opened(patient, "second")) as again:
             assert again.position() == b"1"
-            again.send(TOPIC, [Message(b"key", b"2")])
+            again.send(TOPIC, Messages.of([Message(b"key", b"2")]))
             again.commit(b"2")
         assert values(reader, until=lambda seen: b"2" in seen) == [b"2"]
 
@@ -99,7 +99,7 @@ def test_a_transaction_that_was_open_for_too_long_stops_with_the_setting_to_rais
     with closing(KafkaWriter(settings, "third", clock=lambda: now)) as writer, closing(KafkaReader(settings)) as reader:
         writer.ensure_topic(TOPIC)
         begin = reader.watermarks(SOURCE).high
-        writer.send(TOPIC, [Message(b"key", b"too late")])
+        writer.send(TOPIC, Messages.of([Message(b"key", b"too late")]))
         reader.assign({SOURCE: begin})
         aborted = next(batch for _ in range(DEADLINE_POLLS) for batch in reader.poll(10, 0.1))
         assert (len(aborted), aborted.next_offset) == (0, begin + 2)

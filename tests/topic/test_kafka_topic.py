@@ -11,7 +11,7 @@ from confluent_kafka import TopicPartition as KafkaPartition
 from confluent_kafka.admin import NewTopic
 
 from streamtrain.errors import AccessDenied, ConfigError, FatalError, PositionLost, StreamtrainError, TopicUnavailable
-from streamtrain.topic.base import Message, TopicPartition
+from streamtrain.topic.base import Message, Messages, TopicPartition
 from streamtrain.topic.kafka import KafkaReader, KafkaSettings, KafkaWriter, probe
 from streamtrain.topic.kafka.positions import positions_topic
 from tests.servers import Broker
@@ -63,7 +63,7 @@ def test_a_key_lies_where_javas_partitioner_puts_it(settings: KafkaSettings, top
     keys = [b'{"id":%d}' % number for number in range(50)]
     with closing(KafkaWriter(settings, topic_prefix, 7)) as writer, closing(KafkaReader(settings)) as reader:
         writer.ensure_topic(topic)
-        writer.send(topic, [Message(key, b"") for key in keys])
+        writer.send(topic, Messages.of([Message(key, b"") for key in keys]))
         writer.commit(b"")
         reader.assign({TopicPartition(topic, partition): 0 for partition in range(7)})
         found: dict[bytes | None, int] = {}
@@ -77,7 +77,7 @@ def test_a_key_lies_where_javas_partitioner_puts_it(settings: KafkaSettings, top
 def test_headers_are_on_the_wire(writer: KafkaWriter, kafka: Broker, topic: str) -> None:
     writer.ensure_topic(topic)
     headers = (("kind", b"snapshot"), ("kind", b""), ("naïve", b"\x00"))
-    writer.send(topic, [Message(b"key", b"value", headers), Message(b"key", b"value")])
+    writer.send(topic, Messages.of([Message(b"key", b"value", headers), Message(b"key", b"value")]))
     writer.commit(b"")
     consumer = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": "headers", "log_level": 0})
     with closing(consumer):
@@ -121,7 +121,7 @@ def test_a_record_that_the_topic_does_not_take_stops_with_its_sizes(
     incompressible = bytes(murmur2(b"%d" % number) & 0xFF for number in range(20_000))
     writer = KafkaWriter(settings, topic_prefix)
     writer.ensure_topic(topic)
-    writer.send(topic, [Message(b"secret", incompressible)])
+    writer.send(topic, Messages.of([Message(b"secret", incompressible)]))
     for _ in range(2):
         with pytest.raises(FatalError, match="6 bytes of key and 20000 bytes of value") as raised:
             writer.commit(b"position")
@@ -140,7 +140,7 @@ def test_a_topic_that_vanishes_under_the_writer_is_unavailable(kafka: Broker, to
         writer.ensure_topic(topic)
         admin = kafka.admin()
         admin.delete_topics([topic])[topic].result()
-        writer.send(topic, [Message(b"key", b"value")])
+        writer.send(topic, Messages.of([Message(b"key", b"value")]))
         with pytest.raises(TopicUnavailable, match=topic):
             writer.commit(b"position")
 
@@ -181,7 +181,7 @@ def test_a_topic_that_was_made_anew_under_the_reader_is_told(
     kafka: Broker, settings: KafkaSettings, writer: KafkaWriter, topic: str
 ) -> None:
     writer.ensure_topic(topic)
-    writer.send(topic, [Message(b"key", b"value")] * 5)
+    writer.send(topic, Messages.of([Message(b"key", b"value")] * 5))
     writer.commit(b"")
     admin, source = kafka.admin(), TopicPartition(topic, 0)
     with closing(KafkaReader(settings)) as reader:

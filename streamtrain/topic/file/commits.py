@@ -4,7 +4,8 @@
     {"opened": {"writer": W, "epoch": E, "pid": P}}                         from here on E is W's only epoch
     {"created": {"topic": T, "partitions": N}}
     {"committed": {"writer": W, "epoch": E, "position": base64,
-                   "ends": {T: {"0": [next offset, length in bytes]}}}}     a transaction: every partition it touched
+                   "ends": {T: {"0": [next offset, length in bytes]}},      a transaction: every partition it touched
+                   "notes": {NAME: base64 or null}}}                        only if there are any
     {"trimmed": {"topic": T, "partition": 0, "low": offset}}
 
 A line without its newline was being written when the writer died: it never counted. A line with its newline that does not
@@ -16,7 +17,7 @@ from __future__ import annotations
 import base64
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -64,6 +65,7 @@ class Committed:
     epoch: int
     position: bytes
     ends: Mapping[TopicPartition, End]
+    notes: Mapping[str, bytes | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +113,17 @@ def _document(entry: Entry) -> dict[str, Any]:
             return {"opened": {"writer": writer, "epoch": epoch, "pid": pid}}
         case Created(topic, partitions):
             return {"created": {"topic": topic, "partitions": partitions}}
-        case Committed(writer, epoch, position, ends):
-            encoded = base64.b64encode(position).decode()
-            return {
-                "committed": {"writer": writer, "epoch": epoch, "position": encoded, "ends": _nested(ends)},
-            }
+        case Committed(writer, epoch, position, ends, notes):
+            fields = {"writer": writer, "epoch": epoch, "position": _text(position), "ends": _nested(ends)}
+            if notes:
+                fields["notes"] = {name: None if note is None else _text(note) for name, note in notes.items()}
+            return {"committed": fields}
         case Trimmed(source, low):
             return {"trimmed": {"topic": source.topic, "partition": source.partition, "low": low}}
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode()
 
 
 def _nested(ends: Mapping[TopicPartition, End]) -> dict[str, dict[str, list[int]]]:
@@ -133,7 +139,8 @@ def _committed(fields: dict[str, Any]) -> Committed:
         for topic, partitions in fields["ends"].items()
         for partition, end in partitions.items()
     }
-    return Committed(fields["writer"], fields["epoch"], base64.b64decode(fields["position"]), ends)
+    notes = {name: None if note is None else base64.b64decode(note) for name, note in fields.get("notes", {}).items()}
+    return Committed(fields["writer"], fields["epoch"], base64.b64decode(fields["position"]), ends, notes)
 
 
 _READERS: dict[str, Callable[[dict[str, Any]], Entry]] = {

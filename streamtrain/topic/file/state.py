@@ -47,6 +47,7 @@ class CommittedState:
         self.extents: dict[TopicPartition, Extent] = {}
         self.owners: dict[str, Opened] = {}
         self.positions: dict[str, bytes] = {}
+        self.notes: dict[str, dict[str, bytes]] = {}
 
     def apply(self, entry: Entry) -> None:
         """Take in one entry. Raises DamagedLineError if it does not fit the entries before it."""
@@ -60,10 +61,12 @@ class CommittedState:
             case Created(topic, partitions):
                 self.topics[topic] = partitions
                 self.extents |= {TopicPartition(topic, number): Extent() for number in range(partitions)}
-            case Committed(writer, _, position, ends):
+            case Committed(writer, _, position, ends, notes):
                 for source, end in ends.items():
                     self._extent(source).extend(end)
                 self.positions[writer] = position
+                kept = {**self.notes.get(writer, {}), **notes}
+                self.notes[writer] = {name: note for name, note in kept.items() if note is not None}
             case Trimmed(source, low):
                 self._extent(source).low = low
 

@@ -7,13 +7,13 @@ import shutil
 import tempfile
 import time
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from streamtrain.errors import ConfigError, FatalError, FencedOut, TopicUnavailable
-from streamtrain.topic.base import Message, TopicPartition
+from streamtrain.topic.base import NO_NOTES, Message, Messages, TopicPartition
 from streamtrain.topic.checks import check_name, check_offset, missing
 from streamtrain.topic.file import records
 from streamtrain.topic.file.commits import Committed, Created, End, Opened, Trimmed
@@ -76,7 +76,10 @@ class FileWriter:
     def position(self) -> bytes | None:
         return self._position
 
-    def ensure_topic(self, topic: str) -> None:
+    def notes(self) -> Mapping[str, bytes]:
+        return dict(self._journal.state.notes.get(self._name, {}))
+
+    def ensure_topic(self, topic: str, partitions: int | None = None) -> None:
         if topic in self._journal.state.topics:
             return
         if check_name(topic) == COMMITS:
@@ -86,13 +89,14 @@ class FileWriter:
             if topic in self._journal.state.topics:
                 return
             (self._directory / topic).mkdir(exist_ok=True)
-            for partition in range(self._partitions):
+            count = partitions or self._partitions
+            for partition in range(count):
                 data_path(self._directory, TopicPartition(topic, partition)).touch()
             self._sync_directory(self._directory / topic)
             self._sync_directory(self._directory)
-            self._journal.append(Created(topic, self._partitions))
+            self._journal.append(Created(topic, count))
 
-    def send(self, topic: str, messages: Iterable[Message]) -> None:
+    def send(self, topic: str, messages: Messages) -> None:
         self._check_usable()
         partitions = self._journal.state.topics.get(topic)
         if partitions is None:
@@ -105,13 +109,13 @@ class FileWriter:
                 if share:
                     self._hold(TopicPartition(topic, partition), share)
 
-    def commit(self, position: bytes) -> None:
+    def commit(self, position: bytes, notes: Mapping[str, bytes | None] = NO_NOTES) -> None:
         self._check_usable()
         with os_errors(f"committing to {self._directory}"), self._journal.locked(self._sleep):
             self._check_owner()
             self._failed = True
             ends = {source: self._append(source, pending) for source, pending in self._pending.items()}
-            self._journal.append(Committed(self._name, self._epoch, position, ends))
+            self._journal.append(Committed(self._name, self._epoch, position, ends, notes))
         self._failed = False
         self._position = position
         self.abort()

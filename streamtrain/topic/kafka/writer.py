@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -11,11 +11,11 @@ from confluent_kafka import Message as KafkaMessage
 
 from streamtrain import log
 from streamtrain.errors import FatalError, FencedOut, StreamtrainError, TopicUnavailable
-from streamtrain.topic.base import Message
+from streamtrain.topic.base import NO_NOTES, Message, Messages
 from streamtrain.topic.checks import MAX_NAME_LENGTH, check_name
 from streamtrain.topic.kafka.clients import open_producer
 from streamtrain.topic.kafka.errors import Reports, kafka_errors, translate
-from streamtrain.topic.kafka.positions import PREFIX, last_position, positions_topic
+from streamtrain.topic.kafka.positions import PREFIX, kept_notes, last_position, notes_topic, positions_topic
 from streamtrain.topic.kafka.settings import KafkaSettings
 from streamtrain.topic.kafka.topics import CHANGES, LATEST_ONLY, Topics
 
@@ -35,9 +35,9 @@ CLOSE_S = 3.0
 class KafkaWriter:
     """Writes transactions under the transactional id ``streamtrain-NAME``, which fences the writer before this one.
 
-    The source's position is a record of the topic ``__streamtrain-positions.NAME`` in the same transaction. A topic that
-    ``ensure_topic`` creates gets ``partitions`` and ``replication``; keys are spread over partitions as by Java's
-    default partitioner (murmur2).
+    The source's position is a record of the topic ``__streamtrain-positions.NAME`` in the same transaction, its notes are
+    records of ``__streamtrain-notes.NAME``. A topic that ``ensure_topic`` creates gets ``partitions`` and
+    ``replication``; keys are spread over partitions as by Java's default partitioner (murmur2).
 
     A commit is durable when ``commit`` returns; the broker writes its markers, which show it to readers, moments later.
     ``close`` waits for them, so that a reader which is opened afterwards sees everything.
@@ -67,16 +67,20 @@ class KafkaWriter:
         self._topics.ensure(positions_topic(name), 1, replication, LATEST_ONLY)
         self._producer = self._open_producer()
         self._position = last_position(settings, name, clock)
+        self._notes = kept_notes(settings, name, clock)
 
     def position(self) -> bytes | None:
         return self._position
 
-    def ensure_topic(self, topic: str) -> None:
+    def notes(self) -> Mapping[str, bytes]:
+        return dict(self._notes)
+
+    def ensure_topic(self, topic: str, partitions: int | None = None) -> None:
         if topic not in self._known:
-            self._topics.ensure(check_name(topic), self._partitions, self._replication, CHANGES)
+            self._topics.ensure(check_name(topic), partitions or self._partitions, self._replication, CHANGES)
             self._known.add(topic)
 
-    def send(self, topic: str, messages: Iterable[Message]) -> None:
+    def send(self, topic: str, messages: Messages) -> None:
         self._check_usable()
         if topic not in self._known:
             raise FatalError(f"topic {topic} does not exist", hint="ensure_topic comes before the first send")
@@ -93,15 +97,21 @@ class KafkaWriter:
         except KafkaException as exception:
             raise self._failed(exception.args[0], _writing(topic, message)) from exception
 
-    def commit(self, position: bytes) -> None:
+    def commit(self, position: bytes, notes: Mapping[str, bytes | None] = NO_NOTES) -> None:
         self._check_usable()
+        if notes:
+            self._topics.ensure(notes_topic(self._name), 1, self._replication, LATEST_ONLY)
         try:
             self._begin()
+            for name, note in notes.items():
+                self._produce(notes_topic(self._name), Message(name.encode(), note))
             self._produce(positions_topic(self._name), Message(self._name.encode(), position))
             self._producer.commit_transaction(self._settings.timeout_s + COMMIT_GRACE_S)
         except KafkaException as exception:
             raise self._failed(exception.args[0], f"committing a transaction of writer {self._name!r}") from exception
         self._begun_at, self._position = None, position
+        kept = {**self._notes, **notes}
+        self._notes = {name: note for name, note in kept.items() if note is not None}
         self._committed_to, self._sent_to = self._sent_to, set()
 
     def abort(self) -> None:

@@ -1,0 +1,92 @@
+"""What is read from a source -> the messages of each topic, in a format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple, Protocol
+
+import orjson
+
+from connectors.envelope import messages
+from connectors.source import Change, SchemaChange, SourceEvent, TransactionEvent
+from streamtrain.envelope import topic_name
+from streamtrain.topic.base import Messages
+
+
+class Addressed(NamedTuple):
+    """Messages of one topic."""
+
+    topic: str
+    messages: Messages
+    partitions: int | None = None
+    """How many the topic gets if it is missing; None: as many as are configured."""
+
+
+class Serializer(Protocol):
+    """Turns events into messages. ``now_ns`` is the connector's clock, for the envelope's ``ts_*``."""
+
+    def serialize(self, event: SourceEvent, now_ns: int) -> Iterable[Addressed]:
+        """The messages of ``event``, in order."""
+
+
+class JsonSerializer:
+    """Debezium's messages as JSON without schemas.
+
+    Changes go to ``PREFIX.DB.TABLE``, beginnings and ends of transactions to ``PREFIX.transaction``, changes of structure to
+    ``PREFIX``; the last two have one partition each, as their order says something.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        self._topics: dict[tuple[str, str], str] = {}
+
+    def serialize(self, event: SourceEvent, now_ns: int) -> Iterable[Addressed]:
+        if isinstance(event, Change):
+            return (Addressed(self._topic(event), messages(event, now_ns)),)
+        if isinstance(event, TransactionEvent):
+            document = transaction_document(event)
+            key = {"id": event.id}
+            return (_one(f"{self._prefix}.transaction", key, document),)
+        return (_one(self._prefix, {"databaseName": event.database}, schema_document(event, now_ns)),)
+
+    def _topic(self, change: Change) -> str:
+        name = (change.table.database, change.table.name)
+        topic = self._topics.get(name)
+        if topic is None:
+            topic = self._topics[name] = topic_name(self._prefix, *name)
+        return topic
+
+
+def transaction_document(event: TransactionEvent) -> dict[str, Any]:
+    """The value of a message about a transaction.
+
+    https://debezium.io/documentation/reference/stable/connectors/mysql.html#mysql-transaction-metadata
+    """
+    ended = event.status == "END"
+    counts = [{"data_collection": table, "event_count": count} for table, count in event.counts.items()]
+    return {
+        "status": event.status,
+        "id": event.id,
+        "event_count": sum(event.counts.values()) if ended else None,
+        "data_collections": counts if ended else None,
+        "ts_ms": event.committed_ms,
+    }
+
+
+def schema_document(event: SchemaChange, now_ns: int) -> dict[str, Any]:
+    """The value of a message about a change of structure.
+
+    https://debezium.io/documentation/reference/stable/connectors/mysql.html#mysql-schema-change-topic
+    """
+    return {
+        "source": dict(event.origin),
+        "ts_ms": now_ns // 1_000_000,
+        "databaseName": event.database,
+        "schemaName": None,
+        "ddl": event.statement,
+        "tableChanges": list(event.table_changes),
+    }
+
+
+def _one(topic: str, key: Mapping[str, Any], value: Mapping[str, Any]) -> Addressed:
+    return Addressed(topic, Messages([orjson.dumps(key)], [orjson.dumps(value)]), partitions=1)
