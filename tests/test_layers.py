@@ -69,6 +69,7 @@ DOORS: dict[str, set[str]] = {
     "structlog": {"streamtrain.log"},
     "tenacity": {"streamtrain.retrying"},
     "xxhash": {"streamtrain.features"},
+    "zstandard": {"connectors.mysql"},
 }
 
 LINES_PER_FILE = 500

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from connectors.mysql.binlog.decoder import EventDecoder
+from connectors.mysql.binlog.events import Event, TransactionPayload
 from connectors.mysql.connection import Connection
 from connectors.mysql.origin import OriginWriter
 from connectors.mysql.position import LogPosition
@@ -56,6 +57,8 @@ class BinlogStream:
             hold_rows=settings.max_rows,
             lower_case_names=server.lower_case_names,
         )
+        self._packed: Iterator[Event] | None = None
+        """What is left of a transaction that came as one event."""
         self._silent_s = 0.0
         self._failure: StreamtrainError | None = None
         prepare(connection, server, position, settings.heartbeat_s)
@@ -91,12 +94,15 @@ class BinlogStream:
         deadline = clock() + timeout_s
         wait_s, count = timeout_s, 0
         while transactions.ready_rows < self._settings.max_rows:
-            packet = packets.read(wait_s)
-            if packet is None:
-                self._listen(wait_s)
-                return
-            self._silent_s = 0.0
-            self._accept(packet)
+            if self._packed is not None:
+                self._accept_packed(self._packed)
+            else:
+                packet = packets.read(wait_s)
+                if packet is None:
+                    self._listen(wait_s)
+                    return
+                self._silent_s = 0.0
+                self._accept(packet)
             if transactions.ready_rows:
                 wait_s = 0.0
             count += 1
@@ -114,7 +120,18 @@ class BinlogStream:
         if packet[0] != _EVENT:
             self._connection.check(packet, self._doing)
             raise SourceUnavailable(f"{self._doing}: the server has ended the stream")
-        self._transactions.accept(self._decoder.decode(packet[1:]))
+        event = self._decoder.decode(packet[1:])
+        if isinstance(event, TransactionPayload):
+            self._packed = event.events
+        else:
+            self._transactions.accept(event)
+
+    def _accept_packed(self, packed: Iterator[Event]) -> None:
+        event = next(packed, None)
+        if event is None:
+            self._packed = None
+        else:
+            self._transactions.accept(event)
 
     def _listen(self, silent_s: float) -> None:
         self._silent_s += silent_s

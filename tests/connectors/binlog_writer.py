@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from zlib import crc32
 
+import zstandard
+
 HEADER = struct.Struct("<IBIIIH")
 UTF8MB4 = 255
 BINARY = 63
@@ -37,7 +39,9 @@ def packed(number: int) -> bytes:
     """A length-encoded integer."""
     if number < 251:
         return bytes([number])
-    return b"\xfc" + struct.pack("<H", number) if number < 1 << 16 else b"\xfd" + number.to_bytes(3, "little")
+    if number < 1 << 16:
+        return b"\xfc" + struct.pack("<H", number)
+    return b"\xfd" + number.to_bytes(3, "little") if number < 1 << 24 else b"\xfe" + struct.pack("<Q", number)
 
 
 def bitmap(flags: Sequence[bool]) -> bytes:
@@ -168,3 +172,17 @@ def datetime_bytes(parts: Sequence[int], microsecond: int, digits: int) -> bytes
     number = 1 << 39 | (year * 13 + month) << 22 | day << 17 | hour << 12 | minute << 6 | second
     size = (digits + 1) // 2
     return number.to_bytes(5, "big") + (microsecond // 10 ** (6 - 2 * size)).to_bytes(size, "big")
+
+
+def payload(*events: bytes, packed: bytes | None = None, algorithm: int = 0) -> bytes:
+    """A TRANSACTION_PAYLOAD of ``events``, which have no checksums, in zstd (0) or as they are (255)."""
+    plain = b"".join(events)
+    if packed is None:
+        packed = zstandard.compress(plain) if algorithm == 0 else plain
+    fields = [(1, packed_field(len(packed))), (2, packed_field(algorithm)), (3, packed_field(len(plain)))]
+    return event(40, b"".join(bytes([kind]) + value for kind, value in fields) + b"\0" + packed, position=5000)
+
+
+def packed_field(number: int) -> bytes:
+    """A field's length and its number."""
+    return bytes([len(packed(number))]) + packed(number)

@@ -310,7 +310,6 @@ def test_an_unknown_event_is_ignored_only_if_it_says_that_it_may_be() -> None:
         (18, "binlog_format=ROW"),
         (26, "new snapshot"),
         (39, "binlog_row_value_options=''"),
-        (40, "binlog_transaction_compression=OFF"),
         (41, "do not ask for it"),
         *[(kind, "log_bin_compress=OFF") for kind in range(165, 172)],
     ],

@@ -12,7 +12,7 @@ import pytest
 
 from connectors.mysql.binlog.decoder import EventDecoder
 from connectors.mysql.binlog.event_types import EventType
-from connectors.mysql.binlog.events import Event, Rows
+from connectors.mysql.binlog.events import Event, Rows, TransactionPayload
 from streamtrain.errors import UnsupportedChange
 from tests.connectors.binlog_writer import HEADER
 from tests.golden.binlog.record import cases, recorded
@@ -62,6 +62,9 @@ def contexts(stream: list[bytes]) -> Iterator[tuple[list[bytes], bytes, list[byt
 
 
 def check(event: Event) -> None:
+    if isinstance(event, TransactionPayload):
+        for packed in event.events:
+            check(packed)
     if not isinstance(event, Rows):
         return
     width = len(event.table.columns)

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from connectors.mysql.binlog.decoder import EventDecoder
-from connectors.mysql.binlog.events import Event, Rows
+from connectors.mysql.binlog.events import Event, Rows, TransactionPayload
 from streamtrain.errors import UnsupportedChange
 from tests.golden.binlog.record import Case, cases, recorded
 
@@ -17,6 +17,8 @@ CASES = [pytest.param(server, case, id=f"{server}-{case.name}") for case in case
 
 def changes(event: Event) -> list[str]:
     """The rows of an event as the ``->`` lines of a case."""
+    if isinstance(event, TransactionPayload):
+        return [line for packed in event.events for line in changes(packed)]
     if not isinstance(event, Rows):
         return []
 

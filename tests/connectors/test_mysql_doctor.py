@@ -48,7 +48,7 @@ WRONG = {
     "binlog_expire_logs_seconds": "3600",
 }
 WRONG_ON = {
-    "mysql": {"binlog_row_value_options": "PARTIAL_JSON", "binlog_transaction_compression": "ON"},
+    "mysql": {"binlog_row_value_options": "PARTIAL_JSON"},
     "mariadb": {"log_bin_compress": "ON"},
 }
 

@@ -8,7 +8,7 @@ as it is today.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from struct import Struct
 from typing import NamedTuple
@@ -26,7 +26,9 @@ from connectors.mysql.binlog.events import (
     Rotate,
     Rows,
     TableMap,
+    TransactionPayload,
 )
+from connectors.mysql.binlog.payload import packed_events
 from connectors.mysql.binlog.reading import Malformed, Reader
 from connectors.mysql.binlog.rows import RowsDecoder, compile_rows_decoder
 from connectors.mysql.binlog.table_map import read_layout
@@ -56,6 +58,16 @@ _ROW_EVENTS: dict[int, tuple[Op, bool]] = {
     EventType.DELETE_ROWS: (Op.DELETE, True),
 }
 """The operation, and whether extra data with its length stands before the columns."""
+_NEVER_PACKED = frozenset(
+    {
+        EventType.ROTATE,
+        EventType.FORMAT_DESCRIPTION,
+        EventType.TRANSACTION_PAYLOAD,
+        EventType.GTID,
+        EventType.GTID_TAGGED,
+    }
+)
+"""What tells of a file or of a whole transaction cannot lie within one."""
 
 
 class _Compiled(NamedTuple):
@@ -115,8 +127,25 @@ class EventDecoder:
             header = Header.read(data)
             return self._event(header, data, self._body_end(header, data))
         except _UNDECODABLE as error:
-            hint = (error.hint if isinstance(error, Malformed) else "") or _MALFORMED_HINT
-            raise UnsupportedChange(f"{self._place(header)}: {error}", hint=hint) from error
+            raise self._unsupported(header, error) from error
+
+    def _packed_events(self, outer: Header, reader: Reader) -> Iterator[Event]:
+        """The events within a TRANSACTION_PAYLOAD, which have no checksums and no places of their own."""
+        header = outer
+        try:
+            for data in packed_events(reader):
+                packed = Header.read(data)
+                header = packed._replace(end_position=outer.end_position, size=outer.size)
+                if header.type in _NEVER_PACKED:
+                    raise Malformed("it cannot be a part of a TRANSACTION_PAYLOAD")
+                yield self._event(header, data, len(data))
+                header = outer
+        except _UNDECODABLE as error:
+            raise self._unsupported(header, error) from error
+
+    def _unsupported(self, header: Header | None, error: Exception) -> UnsupportedChange:
+        hint = (error.hint if isinstance(error, Malformed) else "") or _MALFORMED_HINT
+        return UnsupportedChange(f"{self._place(header)}: {error}", hint=hint)
 
     def _place(self, header: Header | None) -> str:
         if header is None:
@@ -150,6 +179,8 @@ class EventDecoder:
             return self._rows(header, data, end)
         if kind == EventType.TABLE_MAP:
             return self._table_map(header, data, end)
+        if kind == EventType.TRANSACTION_PAYLOAD:
+            return TransactionPayload(self._packed_events(header, Reader(data, HEADER_LENGTH, end)), **header.fields())
         read = CONTROL.get(kind)
         if read is not None:
             event = read(header, Reader(data, HEADER_LENGTH, end))

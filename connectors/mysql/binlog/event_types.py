@@ -94,10 +94,6 @@ UNSUPPORTED = {
         "SET GLOBAL binlog_row_value_options='', also in sessions that set it; "
         "what was logged before has to be read by a new snapshot"
     ),
-    EventType.TRANSACTION_PAYLOAD: (
-        "SET GLOBAL binlog_transaction_compression=OFF, also in sessions that set it; "
-        "what was logged before has to be read by a new snapshot"
-    ),
     EventType.HEARTBEAT_V2: "do not ask for it when the dump begins",
     EventType.MARIADB_QUERY_COMPRESSED: _MARIADB_COMPRESSION_HINT,
     EventType.MARIADB_WRITE_ROWS_COMPRESSED_V1: _MARIADB_COMPRESSION_HINT,

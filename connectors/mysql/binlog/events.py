@@ -6,6 +6,7 @@ https://mariadb.com/kb/en/replication-protocol/
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from connectors.source import Row, Table
@@ -138,6 +139,15 @@ class Rows(Event):
     after: list[Row] | None
     thread_id: int | None
     """The connection that made the change, if its transaction began with a Query (MariaDB's begin with a GTID)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionPayload(Event):
+    """The events of a transaction after its GTID, packed into this one."""
+
+    events: Iterator[Event]
+    """Decoded one by one as they are taken, and only before the next event is decoded. All have this event's position
+    and size. Taking raises UnsupportedChange as decoding does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,4 +4,4 @@ INSERT INTO t VALUES (1);
 -> c {"id": 1}
 SET SESSION binlog_transaction_compression = ON;
 INSERT INTO t VALUES (2);
-!! TRANSACTION_PAYLOAD: this kind of event is not supported (SET GLOBAL binlog_transaction_compression=OFF
+-> c {"id": 2}
