@@ -18,7 +18,7 @@ from streamtrain.errors import SourceMisconfigured
 Convert = Callable[[bytes], Any]
 
 _INTEGERS = {"tinyint", "smallint", "mediumint", "int", "bigint", "year"}
-_TEXTS = {"char", "varchar", "tinytext", "text", "mediumtext", "longtext", "enum", "set"}
+_TEXTS = {"char", "varchar", "tinytext", "text", "mediumtext", "longtext", "enum", "set", "uuid", "inet4", "inet6"}
 _BYTES = {"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"}
 _GEOMETRIES = {
     "geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon",

@@ -25,11 +25,12 @@ from connectors.mysql.position import LogPosition
 from connectors.mysql.preflight import require_readable, require_settings, require_tables
 from connectors.mysql.replication import register
 from connectors.mysql.schema import tables
-from connectors.mysql.server import Server, inspect, log_end
+from connectors.mysql.server import Flavor, Server, inspect, log_end
 from connectors.mysql.settings import MysqlSettings
 from connectors.mysql.snapshot import Snapshot
 from connectors.mysql.snapshot_point import open_snapshot_point
 from connectors.mysql.stream import BinlogStream, StreamSettings
+from connectors.mysql.structure import TableSchema
 from connectors.source import NO_NOTES, Change, Position, SourceBatch
 from streamtrain import log
 from streamtrain.errors import PositionLost, SourceMisconfigured, SourceUnavailable
@@ -64,6 +65,7 @@ class MysqlSource:
             heartbeat_s=settings.heartbeat_s,
             silence_s=settings.silence_s,
             monotonic=monotonic,
+            schema_of=self._schema_of,
         )
         self._idle: Connection | None = None
         self._server: Server | None = None
@@ -128,6 +130,14 @@ class MysqlSource:
         """The connection that ``open`` began with, for its first taker; a new one for the others."""
         connection, self._idle = self._idle, None
         return connection or Connection(self._address)
+
+    def _schema_of(self, database: str, table: str) -> TableSchema | None:
+        """The structure of a table as it is now, where its TABLE_MAP leaves out something: on MariaDB."""
+        if self._opened().flavor is not Flavor.MARIADB:
+            return None
+        # On a connection of its own: the one that the log comes on answers nothing else.
+        with closing(Connection(self._address)) as connection:
+            return next(iter(tables(connection, lambda *name: name == (database, table))), None)
 
     def _opened(self) -> Server:
         if self._server is None:

@@ -12,6 +12,7 @@ from connectors.mysql.origin import OriginWriter
 from connectors.mysql.position import LogPosition
 from connectors.mysql.replication import dump, prepare, register
 from connectors.mysql.server import Server
+from connectors.mysql.structure import TableSchema
 from connectors.mysql.transactions import Transactions
 from connectors.source import Change
 from streamtrain.errors import SourceUnavailable, StreamtrainError
@@ -36,6 +37,8 @@ class StreamSettings:
     silence_s: float
     """After this long without even a heartbeat the connection is taken for dead."""
     monotonic: Callable[[], float]
+    schema_of: Callable[[str, str], TableSchema | None] = lambda _database, _table: None
+    """A table's structure, for what the log does not tell of its columns."""
 
 
 class BinlogStream:
@@ -48,7 +51,7 @@ class BinlogStream:
         self._connection = connection
         self._settings = settings
         self._doing = f"reading the binary log from {position}"
-        self._decoder = EventDecoder(settings.captured)
+        self._decoder = EventDecoder(settings.captured, schema_of=settings.schema_of)
         origin = OriginWriter(server.flavor.value, settings.prefix)
         self._transactions = Transactions(
             position,

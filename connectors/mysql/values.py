@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import struct
 from binascii import b2a_base64
+from collections.abc import Sequence
 from datetime import date
 
 ZERO = 0
@@ -90,6 +91,45 @@ def vector_value(data: bytes) -> list[float]:
     if len(data) % 4:
         raise ValueError("the length of a VECTOR is no multiple of 4")
     return [float32(value) for (value,) in _FLOAT32.iter_unpack(data)]
+
+
+def uuid_text(data: bytes) -> str:
+    """MariaDB's UUID, in 16 bytes: ``123e4567-e89b-12d3-a456-426655440000``."""
+    digits = data.hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def inet4_text(data: bytes) -> str:
+    """MariaDB's INET4, in 4 bytes: ``10.0.0.1``."""
+    return ".".join(map(str, data))
+
+
+def inet6_text(data: bytes) -> str:
+    """MariaDB's INET6, in 16 bytes, as SELECT prints it: ``2001:db8::1``, ``::ffff:10.0.0.1``.
+
+    The longest run of zero words, the first of equals and even if it is one word, is written ``::``; what follows six
+    zero words, or five and FFFF, is an IPv4 address (RFC 4291, section 2.5.5).
+    """
+    words = [int.from_bytes(data[at : at + 2], "big") for at in range(0, 16, 2)]
+    start, length = _longest_zeros(words)
+    if start == 0 and (length == 6 or (length == 5 and words[5] == 0xFFFF)):
+        return ("::ffff:" if length == 5 else "::") + inet4_text(data[12:])
+    texts = [f"{word:x}" for word in words]
+    if not length:
+        return ":".join(texts)
+    return f"{':'.join(texts[:start])}::{':'.join(texts[start + length :])}"
+
+
+def _longest_zeros(words: Sequence[int]) -> tuple[int, int]:
+    """Where the first of the longest runs of zeros begins, and its length."""
+    best = (0, 0)
+    start = 0
+    for at, word in enumerate([*words, 1]):
+        if word:
+            if at - start > best[1]:
+                best = (start, at - start)
+            start = at + 1
+    return best
 
 
 def date_from_text(text: str) -> int | None:

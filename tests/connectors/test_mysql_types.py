@@ -137,8 +137,29 @@ JSONS: Cases = {
 }  # fmt: skip
 MARIADB_JSON: Cases = {"JSON": [("'{\"b\":  1}'", '{"b":  1}')]}
 
+MARIADB_TYPES: Cases = {
+    "UUID": [
+        ("'123e4567-e89b-12d3-a456-426655440000'", "123e4567-e89b-12d3-a456-426655440000"),
+        ("'00000000-0000-0000-0000-000000000000'", "00000000-0000-0000-0000-000000000000"),
+        ("'0190163D-8694-739B-AEA5-966C26F8AD00'", "0190163d-8694-739b-aea5-966c26f8ad00"),
+    ],
+    "INET4": [("'1.2.3.0'", "1.2.3.0"), ("'0.0.0.0'", "0.0.0.0"), ("'255.255.255.255'", "255.255.255.255")],
+    "INET6": [
+        ("'2001:DB8::'", "2001:db8::"), ("'::'", "::"), ("'::ffff:1.2.3.0'", "::ffff:1.2.3.0"), ("'::1.2.3.4'", "::1.2.3.4"),
+        ("'1:0:0:2:0:0:0:3'", "1:0:0:2::3"), ("'1:0:2:3:4:5:6:7'", "1::2:3:4:5:6:7"), ("'0:0:1::'", "0:0:1::"),
+        ("'1:0:0:2:3:0:0:4'", "1::2:3:0:0:4"), ("'::1'", "::1"), ("'0:1:2:3:4:5:6:0'", "::1:2:3:4:5:6:0"),
+    ],
+    "VARCHAR(300) COMPRESSED": [("REPEAT('é', 300)", "é" * 300), ("''", ""), ("'x'", "x")],
+    "VARCHAR(254) CHARACTER SET latin1 COMPRESSED": [("REPEAT('Ä', 254)", "Ä" * 254)],
+    "VARCHAR(255) CHARACTER SET ascii COMPRESSED": [("REPEAT('a', 255)", "a" * 255)],
+    "TEXT CHARACTER SET utf16 COMPRESSED": [("REPEAT('é😀', 900)", "é😀" * 900), ("'é'", "é")],
+    "LONGTEXT COMPRESSED": [("REPEAT('z', 70000)", "z" * 70000), ("''", "")],
+    "VARBINARY(300) COMPRESSED": [("REPEAT(0x00FE, 150)", b64(b"\0\xfe" * 150)), ("0x80", b64(b"\x80")), ("''", "")],
+    "MEDIUMBLOB COMPRESSED": [("REPEAT(0x07, 70000)", b64(b"\7" * 70000)), ("0x00", b64(b"\0"))],
+}  # fmt: skip
+
 SHARED = {**INTEGERS, **FLOATS, **DECIMALS, **TEXTS, **BYTES, **TIMES, **GEOMETRIES}
-TYPES = {"mysql": {**SHARED, **JSONS}, "mariadb": {**SHARED, **MARIADB_JSON}}
+TYPES = {"mysql": {**SHARED, **JSONS}, "mariadb": {**SHARED, **MARIADB_JSON, **MARIADB_TYPES}}
 
 
 def only_row(changes: list[Change]) -> dict[str, Any]:
@@ -261,6 +282,19 @@ def test_the_key_is_the_primary_key_or_the_unique_key_that_stands_in_for_it(
     snapshot, streamed = both_ways(sql_server, sql_database)
     for change in (*snapshot, *streamed):
         assert tuple(change.table.columns[index] for index in change.table.key) == KEYS[columns]
+
+
+def test_a_type_that_only_its_declaration_tells_follows_an_alter(mariadb: Database, mariadb_database: str) -> None:
+    text = "00112233-4455-6677-8899-aabbcc440000"
+    mariadb.execute("CREATE TABLE t (id BINARY(16) PRIMARY KEY)", database=mariadb_database)
+    with opened(source_for(mariadb, f"{mariadb_database}.t")) as source:
+        read_to_end(source)
+        mariadb.execute("INSERT INTO t VALUES (x'00112233445566778899AABBCC440000')", database=mariadb_database)
+        plain, _ = read_to_end(source)
+        mariadb.execute("ALTER TABLE t MODIFY id UUID", "DELETE FROM t", database=mariadb_database)
+        altered, _ = read_to_end(source)
+    assert [change.after for change in plain] == [[(b64(bytes.fromhex(text.replace("-", ""))),)]]
+    assert [change.before for change in altered] == [[(text,)]]
 
 
 def test_names_may_hold_any_character(sql_server: Database) -> None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from codecs import charmap_decode
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from connectors.mysql.binlog.charsets import Charset
 from connectors.mysql.binlog.columns import Column, ColumnType
+from connectors.mysql.binlog.compressed import decompressed
 from connectors.mysql.binlog.json_binary import json_text
 from connectors.mysql.binlog.reading import Malformed
 from connectors.mysql.binlog.values import (
@@ -35,6 +36,9 @@ from connectors.mysql.values import (
     float32,
     fraction_text,
     geometry_value,
+    inet4_text,
+    inet6_text,
+    uuid_text,
     vector_value,
 )
 
@@ -50,11 +54,15 @@ NAMES = {
     "base64_text": base64_text,
     "bit_value": bit_value,
     "charmap_decode": charmap_decode,
+    "decompressed": decompressed,
     "float32": float32,
     "fraction_text": fraction_text,
     "geometry_value": geometry_value,
+    "inet4_text": inet4_text,
+    "inet6_text": inet6_text,
     "json_text": json_text,
     "time_microseconds": time_microseconds,
+    "uuid_text": uuid_text,
     "vector_value": vector_value,
 }
 """What expressions may name."""
@@ -165,9 +173,25 @@ def _string(column: Column) -> Sized:
     prefix = 1 if column.length < 256 else 2
     charset = column.charset
     if charset is not None and charset.binary and column.type is ColumnType.STRING:
-        # The log leaves out the zero bytes at a BINARY(n)'s end.
-        return Sized(prefix, f"base64_text($v.ljust({column.length}, b'\\0'))")
+        return Sized(prefix, f"base64_text({_padded(column)})")
     return _text(prefix, charset)
+
+
+def _padded(column: Column) -> str:
+    """The log leaves out the zero bytes at the end of a BINARY(n), and of what MariaDB keeps in the same way."""
+    return f"$v.ljust({column.length}, b'\\0')"
+
+
+def _fixed_binary(function: str) -> Callable[[Column], Sized]:
+    return lambda column: Sized(1, f"{function}({_padded(column)})")
+
+
+def _compressed_string(column: Column) -> Sized:
+    return _compressed(_text(1 if column.length < 256 else 2, column.charset))
+
+
+def _compressed(plain: Sized) -> Sized:
+    return replace(plain, expression=plain.expression.replace("$v", "decompressed($v)"))
 
 
 def _text(prefix: int, charset: Charset | None) -> Sized:
@@ -232,7 +256,12 @@ _CODE: dict[ColumnType, Callable[[Column], Fixed | Sized]] = {
     ColumnType.VARCHAR: _string,
     ColumnType.VAR_STRING: _string,
     ColumnType.STRING: _string,
+    ColumnType.VARCHAR_COMPRESSED: _compressed_string,
     ColumnType.BLOB: lambda column: _text(column.length, column.charset),
+    ColumnType.BLOB_COMPRESSED: lambda column: _compressed(_text(column.length, column.charset)),
+    ColumnType.UUID: _fixed_binary("uuid_text"),
+    ColumnType.INET4: _fixed_binary("inet4_text"),
+    ColumnType.INET6: _fixed_binary("inet6_text"),
     ColumnType.JSON: lambda column: Sized(column.length, "json_text($v)"),
     ColumnType.GEOMETRY: lambda column: Sized(column.length, "geometry_value($v)"),
     ColumnType.VECTOR: lambda column: Sized(column.length, "vector_value($v)"),

@@ -44,6 +44,7 @@ _STATEMENT_END = 0x0001
 _DUMMY_TABLE_IDS = frozenset({0xFFFFFF, 0xFFFFFFFFFFFF})
 """A row event without rows, which only ends its statement."""
 _MAX_MAPS = 10_000
+_NO_DDL = ("BEGIN", "COMMIT", "SAVEPOINT", "ROLLBACK", "XA ")
 _NOT_FULL_HINT = "SET GLOBAL binlog_row_image=FULL; what was logged before has to be read by a new snapshot"
 _MALFORMED_HINT = "if the server's own mysqlbinlog reads it without an error, please report the event"
 _UNDECODABLE = (ValueError, IndexError, KeyError, OverflowError, struct.error)
@@ -109,6 +110,7 @@ class EventDecoder:
         self._key_columns = dict(key_columns or {})
         self._schema_of = schema_of
         self._maps: dict[bytes, _Mapped] = {}
+        self._maps_with_schema: list[bytes] = []
         self._format: FormatDescription | None = None
         self._tables: dict[int, _Mapped] = {}
         self._thread_id: int | None = None
@@ -198,6 +200,8 @@ class EventDecoder:
         """Keep what later events depend on."""
         if isinstance(event, Query):
             self._thread_id = event.thread_id
+            if not event.sql.startswith(_NO_DDL):
+                self._forget_schemas()
         elif isinstance(event, Gtid | MariadbGtid):
             self._thread_id = None
         elif isinstance(event, Rotate):
@@ -208,20 +212,27 @@ class EventDecoder:
             self.reset()
             self._format = event
 
+    def _forget_schemas(self) -> None:
+        """After a statement that may have altered a table in a way that its TABLE_MAP does not show."""
+        for description in self._maps_with_schema:
+            self._maps.pop(description, None)
+        self._maps_with_schema.clear()
+
     def _table_map(self, header: Header, data: bytes, end: int) -> TableMap:
         reader = Reader(data, HEADER_LENGTH, end)
         table_id = reader.uint(6)
         description = reader.rest()
         mapped = self._maps.get(description)
         if mapped is None:
-            mapped = self._read_map(Reader(description))
+            mapped = self._read_map(description)
             if len(self._maps) >= _MAX_MAPS:
                 self._maps.clear()
             self._maps[description] = mapped
         self._tables[table_id] = mapped
         return TableMap(mapped.database, mapped.name, mapped.compiled is not None, **header.fields())
 
-    def _read_map(self, reader: Reader) -> _Mapped:
+    def _read_map(self, description: bytes) -> _Mapped:
+        reader = Reader(description)
         reader.uint(2)
         database, name = reader.terminated_text(), reader.terminated_text()
         if not self._wanted(database, name):
@@ -229,6 +240,8 @@ class EventDecoder:
         mariadb = self._format is not None and self._format.mariadb
         try:
             schema = self._schema_of(database, name)
+            if schema is not None:
+                self._maps_with_schema.append(description)
             layout = read_layout(reader, database, name, mariadb=mariadb, schema=schema)
             decode = compile_rows_decoder(layout)
             table = self._with_own_key(layout.table)

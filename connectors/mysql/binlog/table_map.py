@@ -11,7 +11,15 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from connectors.mysql.binlog.charsets import Charset, charset_of
-from connectors.mysql.binlog.columns import EXCLUDE_HINT, LABELLED, Column, ColumnType, at_most, read_column
+from connectors.mysql.binlog.columns import (
+    EXCLUDE_HINT,
+    LABELLED,
+    Column,
+    ColumnType,
+    as_declared,
+    at_most,
+    read_column,
+)
 from connectors.mysql.binlog.reading import Malformed, Reader
 from connectors.mysql.structure import TableSchema
 from connectors.source import Table
@@ -55,7 +63,12 @@ _NUMERIC = frozenset(
         ColumnType.DOUBLE, ColumnType.DECIMAL, ColumnType.YEAR,
     }
 )  # fmt: skip
-_STRINGS = frozenset({ColumnType.VARCHAR, ColumnType.VAR_STRING, ColumnType.STRING, ColumnType.BLOB})
+_STRINGS = frozenset(
+    {
+        ColumnType.VARCHAR, ColumnType.VAR_STRING, ColumnType.STRING, ColumnType.BLOB, ColumnType.VARCHAR_COMPRESSED,
+        ColumnType.BLOB_COMPRESSED,
+    }
+)  # fmt: skip
 _KINDS = frozenset(_Field)
 
 
@@ -86,13 +99,15 @@ def read_layout(
     return TableLayout(
         table,
         tuple(
-            replace(
-                column,
-                nullable=bool(nullable[index // 8] >> index % 8 & 1),
-                unsigned=index in unsigned,
-                charset=charsets.get(index),
-                labels=labels.get(index, ()),
-                declared=declared[index],
+            as_declared(
+                replace(
+                    column,
+                    nullable=bool(nullable[index // 8] >> index % 8 & 1),
+                    unsigned=index in unsigned,
+                    charset=charsets.get(index),
+                    labels=labels.get(index, ()),
+                ),
+                declared[index],
             )
             for index, column in enumerate(columns)
         ),
