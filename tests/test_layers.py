@@ -19,6 +19,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "streamtrain.faults": set(),
     "streamtrain.retrying": set(),
     "streamtrain.envelope": set(),
+    "streamtrain.tls": set(),
+    "streamtrain.login": {"streamtrain.tls"},
     "streamtrain.topic": set(),
     "streamtrain.tensors": set(),
     "streamtrain.slices": {"streamtrain.topic"},
@@ -30,12 +32,12 @@ MAY_IMPORT: dict[str, set[str]] = {
         "streamtrain.examples", "streamtrain.features", "streamtrain.metrics", "streamtrain.models",
         "streamtrain.tensors", "streamtrain.topic",
     },
-    "streamtrain.state": {"streamtrain.topic"},
+    "streamtrain.state": {"streamtrain.login", "streamtrain.tls", "streamtrain.topic"},
     "streamtrain.trainer": {
         "streamtrain.examples", "streamtrain.learner", "streamtrain.slices", "streamtrain.state", "streamtrain.tensors",
         "streamtrain.topic",
     },
-    "streamtrain.config": {"streamtrain.envelope"},
+    "streamtrain.config": {"streamtrain.envelope", "streamtrain.tls"},
     "streamtrain.demo": {"streamtrain.state", "streamtrain.topic"},
     "streamtrain.testing": {"streamtrain.envelope", "streamtrain.topic"},
     "streamtrain.cli": {"*"},
@@ -49,7 +51,9 @@ MAY_IMPORT: dict[str, set[str]] = {
         "connectors.source", "connectors.envelope", "streamtrain.envelope", "streamtrain.topic",
     },
     "connectors.relay": {"connectors.source", "connectors.serializing", "streamtrain.topic"},
-    "connectors.mysql": {"connectors.source", "connectors.checks", "streamtrain.envelope"},
+    "connectors.mysql": {
+        "connectors.source", "connectors.checks", "streamtrain.envelope", "streamtrain.login", "streamtrain.tls",
+    },
     "connectors.sqlite": {"connectors.source", "connectors.checks", "streamtrain.envelope"},
 }  # fmt: skip
 

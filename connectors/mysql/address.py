@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from enum import Enum
+from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qsl, unquote
 
 from streamtrain.errors import ConfigError
+from streamtrain.tls import Tls, TlsMode
 
 # The password ends at the last "@" before the host, so that one pasted unescaped from a secret store still works.
 _URL = re.compile(
@@ -22,26 +22,6 @@ _HINT = "write it as mysql://user:password@host:port, with special characters of
 _DEFAULT_PORT = 3306
 
 
-class TlsMode(Enum):
-    """How far TLS is insisted upon; the modes and their names are those of MySQL's ``--ssl-mode``."""
-
-    DISABLED = "disabled"
-    PREFERRED = "preferred"
-    REQUIRED = "required"
-    VERIFY_CA = "verify_ca"
-    VERIFY_IDENTITY = "verify_identity"
-
-
-@dataclass(frozen=True, slots=True)
-class Tls:
-    """TLS mode and files: the authority's certificate, and the client's own with its key."""
-
-    mode: TlsMode = TlsMode.PREFERRED
-    ca: str | None = None
-    cert: str | None = None
-    key: str | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class Address:
     """One server and one account on it. The password shows in no representation."""
@@ -50,11 +30,17 @@ class Address:
     port: int
     user: str
     password: str = field(repr=False)
-    tls: Tls = Tls()
+    tls: Tls = field(default_factory=Tls)
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.user}@{host}:{self.port}"
+
+
+def address(url: str, tls: Tls | None = None) -> Address:
+    """``parse_url``, with ``tls`` in place of the URL's options if it is given."""
+    parsed = parse_url(url)
+    return parsed if tls is None else replace(parsed, tls=tls)
 
 
 def parse_url(url: str) -> Address:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
@@ -11,10 +10,12 @@ import pymysql
 from pymysql.constants import COMMAND, CR
 from pymysql.converters import escape_int, escape_string
 
-from connectors.mysql.address import Address, Tls, TlsMode
+from connectors.mysql.address import Address
 from connectors.mysql.packets import PacketReader
-from connectors.mysql.server_errors import translate
-from streamtrain.errors import ConfigError, SourceUnavailable
+from connectors.mysql.server_errors import login_remedy, translate
+from streamtrain import login
+from streamtrain.errors import AccessDenied, SourceUnavailable
+from streamtrain.tls import refusal
 
 CONNECT_TIMEOUT_S = 10.0
 QUERY_TIMEOUT_S = 60.0
@@ -67,7 +68,7 @@ class Connection:
                 init_command=_SESSION,
                 conv=_AS_TEXT,
                 program_name="streamtrain",
-                **_tls_arguments(address.tls),
+                **login.arguments(address.tls),
             )
         user, _, host = self.query("SELECT CURRENT_USER()")[0][0].rpartition("@")
         self._account = "@".join("'" + part.replace("'", "''") + "'" for part in (user, host))
@@ -139,10 +140,13 @@ class Connection:
             yield
         except pymysql.MySQLError as error:
             number, message = _number_and_message(error)
+            if (refused := refusal(error, "source.tls")) is not None:
+                kind = AccessDenied if refused.final else SourceUnavailable
+                raise kind(f"MySQL {self._address}: {doing}: {message}", hint=refused.hint) from None
             raise self._translated(number, message, doing, needs) from None
 
     def _translated(self, number: int, message: str, doing: str, needs: str) -> Exception:
-        remedy = f"GRANT {needs} TO {self._account}" if needs else ""
+        remedy = f"GRANT {needs} TO {self._account}" if needs else login_remedy(self._address.tls)
         return translate(number, message, f"MySQL {self._address}: {doing}", remedy=remedy)
 
 
@@ -179,22 +183,3 @@ def _cells(row: bytes, columns: int) -> list[Cell]:
         cells.append(row[at : at + length])
         at += length
     return cells
-
-
-def _tls_arguments(tls: Tls) -> dict[str, Any]:
-    """PyMySQL's arguments. Without any it does what MySQL calls preferred: TLS where the server offers it."""
-    if tls.mode is TlsMode.DISABLED:
-        return {"ssl_disabled": True}
-    if tls.mode is TlsMode.PREFERRED:
-        return {}
-    try:
-        context = ssl.create_default_context(cafile=tls.ca)
-        # The certificates that MySQL makes for itself lack what strict verification asks for.
-        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-        context.check_hostname = tls.mode is TlsMode.VERIFY_IDENTITY
-        context.verify_mode = ssl.CERT_NONE if tls.mode is TlsMode.REQUIRED else ssl.CERT_REQUIRED
-        if tls.cert:
-            context.load_cert_chain(tls.cert, tls.key)
-    except OSError as error:
-        raise ConfigError(f"the TLS files of source.url cannot be used: {error}") from None
-    return {"ssl": context}

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from connectors.checks import Check
-from connectors.mysql.address import parse_url
 from connectors.mysql.connection import Connection
 from connectors.mysql.doctor_tables import table_checks
 from connectors.mysql.grants import grants
@@ -28,7 +27,7 @@ _REPLICAS = {Flavor.MYSQL: "SHOW REPLICAS", Flavor.MARIADB: "SHOW SLAVE HOSTS"}
 def examine(settings: MysqlSettings, clock: Callable[[], float] = time.time) -> list[Check]:
     """Every check that can be made; where the server cannot be reached, that alone. ``clock``: seconds since 1970."""
     try:
-        connection = Connection(parse_url(settings.url))
+        connection = Connection(settings.address)
     except StreamtrainError as error:
         return [Check("mysql connection", "fail", error.message, "a server that lets this account in", error.hint)]
     try:
@@ -114,7 +113,7 @@ class _Visit:
         return Check(f"mysql right to {name}", "ok", "granted", needed)
 
     def _register(self) -> None:
-        connection = Connection(parse_url(self._settings.url))
+        connection = Connection(self._settings.address)
         try:
             register(connection, self._settings.replica_id ^ 1)  # a running connector keeps its place in the list
         finally:

@@ -7,12 +7,13 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from connectors.mysql.address import parse_url
+from connectors.mysql.address import address
 from connectors.mysql.connection import Connection
 from connectors.mysql.settings import SYSTEM_DATABASES
 from connectors.mysql.structure import PRIMARY, Column, ColumnKind, Index, TableSchema, identifies, in_order, key_of
 from connectors.source import Table
 from streamtrain.errors import ConfigError
+from streamtrain.tls import Tls
 
 _COMMENT_MARK = re.compile(r"/\*M?!\d*\s*|\s*\*/")
 _Name = tuple[str, str]
@@ -49,12 +50,12 @@ def database_charsets(connection: Connection) -> dict[str, str]:
     return {database: plain_charset(charset) for database, charset in rows if database.lower() not in SYSTEM_DATABASES}
 
 
-def describe(url: str, table: str) -> tuple[list[tuple[str, ColumnKind]], tuple[str, ...]]:
+def describe(url: str, table: str, tls: Tls | None = None) -> tuple[list[tuple[str, ColumnKind]], tuple[str, ...]]:
     """Each column of ``database.table`` with the kind of feature that its type suggests, and the primary key's columns.
 
     Raises ConfigError if there is no such table, SourceUnavailable or AccessDenied if the server cannot be asked.
     """
-    connection = Connection(parse_url(url))
+    connection = Connection(address(url, tls))
     try:
         found = tables(connection, lambda database, name: f"{database}.{name}" == table)
     finally:

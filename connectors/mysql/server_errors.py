@@ -13,13 +13,18 @@ from streamtrain.errors import (
     SourceUnavailable,
     StreamtrainError,
 )
+from streamtrain.tls import Tls, TlsMode
 
 # The account is refused, or lacks a right.
-_DENIED = {1044, 1045, 1130, 1142, 1143, 1227, 1251, 1370, 1698, 1820, 1862, 2059, 2061, 3118, 3159, 4151}
+_DENIED = {1044, 1045, 1130, 1142, 1143, 1227, 1251, 1370, 1698, 1820, 1862, 2059, 2061, 3118, 4151}
+_WITHOUT_TLS = {
+    2026: "give the server a certificate (--ssl-cert, --ssl-key), or set source.tls.mode: preferred, which does without",
+    3159: "set source.tls.mode: required",
+}
 # The server is away, or shutting down, or has ended this connection or statement: trying again may help.
 _RETRY = dict.fromkeys((
     1040, 1042, 1043, 1053, 1077, 1080, 1129, 1152, 1158, 1159, 1160, 1161, 1184, 1203, 1226, 1317, 1927, 1969,
-    2002, 2003, 2006, 2013, 2026, 2055, 3024, 3169, 4031,
+    2002, 2003, 2006, 2013, 2055, 3024, 3169, 4031,
 ), "")  # fmt: skip
 _RETRY |= dict.fromkeys((1205, 1213), "a long statement or transaction holds the lock: wait for it, or end it")
 # What was looked up a moment ago has been dropped or altered since.
@@ -34,13 +39,25 @@ POSITION_LOST_HINT = (
 )
 
 
+def login_remedy(tls: Tls) -> str:
+    """What to look at when a login is refused: servers do not say which of these it was."""
+    checks = "check user, password and host of source.url"
+    if tls.mode is TlsMode.DISABLED:
+        return f"{checks}; if the account or the server wants TLS, set source.tls.mode: required"
+    return (
+        checks if tls.cert else f"{checks}; if the account wants a certificate, set source.tls.cert and source.tls.key"
+    )
+
+
 def translate(number: int, message: str, doing: str, *, remedy: str = "") -> StreamtrainError:
     """The error of our tree for a server's error ``number``, met while ``doing`` something. ``remedy`` mends a denial."""
     text = f"{doing}: {message} (error {number})"
     if number in {_BINLOG_READ, _ID_TAKEN}:
         return _binlog_error(message, text)
+    if number in _WITHOUT_TLS:
+        return AccessDenied(text, hint=_WITHOUT_TLS[number])
     if number in _DENIED:
-        return AccessDenied(text, hint=remedy or "check user, password and host of source.url")
+        return AccessDenied(text, hint=remedy)
     if number in _RETRY:
         return SourceUnavailable(text, hint=_RETRY[number])
     return SourceMisconfigured(text, hint="start the server with --log-bin" if number in _NOT_A_BINLOG_SERVER else "")

@@ -7,6 +7,9 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Literal
 
+from connectors.mysql.address import Address, address
+from streamtrain.tls import Tls
+
 SnapshotMode = Literal["initial", "no_data", "when_needed"]
 Follow = Literal["auto", "file"]
 
@@ -38,6 +41,13 @@ class MysqlSettings:
     """How often an idle server shows that it is there."""
     silence_s: float = 30.0
     """After this long without even a heartbeat the connection is taken for dead."""
+    tls: Tls | None = None
+    """None takes what the options of ``url`` say."""
+
+    @property
+    def address(self) -> Address:
+        """Where the server is, and how to log in. Raises ConfigError if ``url`` is no address."""
+        return address(self.url, self.tls)
 
     @property
     def replica_id(self) -> int:

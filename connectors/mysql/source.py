@@ -17,7 +17,6 @@ from contextlib import closing
 from dataclasses import replace
 from functools import lru_cache
 
-from connectors.mysql.address import parse_url
 from connectors.mysql.connection import Connection
 from connectors.mysql.continuity import require_continuity
 from connectors.mysql.origin import OriginWriter
@@ -54,7 +53,7 @@ class MysqlSource:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
-        self._address = parse_url(settings.url)
+        self._address = settings.address
         self._clock = clock
         self._captures = lru_cache(maxsize=65_536)(settings.captures)
         self._stream_settings = StreamSettings(

@@ -55,10 +55,18 @@ class StateParts:
         self.ledger = Ledger(database, wall_ms)
 
 
+def state_database(config: Config, *, connect_timeout_s: int = 5, timeout_s: int = 60) -> Database:
+    """The state database, not yet asked anything. Raises ConfigError if its TLS files cannot be used."""
+    part = config.state
+    return Database(
+        part.url.reveal(), tls=part.tls.settings(), connect_timeout_s=connect_timeout_s, timeout_s=timeout_s
+    )
+
+
 @contextmanager
 def state(config: Config, *, migrate: bool = True) -> Iterator[StateParts]:
     """The state database, migrated, for the length of a block."""
-    database = Database(config.state.url.reveal())
+    database = state_database(config)
     try:
         if migrate:
             database.migrate()
@@ -75,6 +83,7 @@ def mysql_settings(config: Config, part: MysqlConfig) -> MysqlSettings:
         prefix=config.topic.prefix,
         snapshot=part.snapshot,
         server_id=part.server_id,
+        tls=part.tls.settings(),
         max_rows=part.commit_rows,
     )
 
@@ -161,7 +170,7 @@ def columns(config: Config) -> tuple[dict[str, str], tuple[str, ...]]:
     Both are empty if no source can be asked.
     """
     if isinstance(config.source, MysqlConfig):
-        found, key = describe_mysql(config.source.url.reveal(), config.examples.table)
+        found, key = describe_mysql(config.source.url.reveal(), config.examples.table, config.source.tls.settings())
         return dict(found), key
     if isinstance(config.source, SqliteConfig):
         found, key = describe_sqlite(config.source.url.path, config.examples.table)

@@ -15,7 +15,6 @@ from streamtrain.cli.existing import missing_state_file
 from streamtrain.config.endpoints import MysqlSource, SqliteSource
 from streamtrain.config.models import Config
 from streamtrain.errors import StreamtrainError
-from streamtrain.state.database import Database
 from streamtrain.topic.kafka import BrokerReport, TopicReport, probe
 
 # An initial snapshot is one transaction: 15 minutes is what brokers allow by default.
@@ -98,7 +97,7 @@ def _state(config: Config) -> Iterator[Check]:
         yield _state_to_be_made(missing)
         return
     where = str(config.state.url)
-    database = Database(config.state.url.reveal())
+    database = build.state_database(config)
     try:
         pending = database.pending_migration()
         yield Check("state database", "ok", where)

@@ -66,7 +66,7 @@ def capture(config: Config, stop: Stop, *, until_caught_up: bool) -> None:
                 writer.close()
 
         def retrying(error: RetryableError, wait_s: float) -> None:
-            _log.warning("retrying", why=error.message, in_s=round(wait_s, 1))
+            _log.warning("retrying", why=error.message, hint=error.hint, in_s=round(wait_s, 1))
             report.retrying(error, wait_s)
 
         keep_running(attempt, build.backoff(config), on_retry=retrying, wait=stop.wait, clock=time.monotonic)

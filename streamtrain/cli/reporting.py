@@ -8,10 +8,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from streamtrain import log
-from streamtrain.cli.build import StateParts, wall_ms
+from streamtrain.cli.build import StateParts, state_database, wall_ms
 from streamtrain.config.models import Config
 from streamtrain.errors import RetryableError, StreamtrainError
-from streamtrain.state.database import Database
 
 _log = log.get("status")
 _EVERY_S = 1.0
@@ -30,7 +29,7 @@ class ComponentReport:
         self._run = config.name
         self._component = component
         self._clock = clock
-        self._database = Database(config.state.url.reveal(), connect_timeout_s=_TIMEOUT_S, timeout_s=_TIMEOUT_S)
+        self._database = state_database(config, connect_timeout_s=_TIMEOUT_S, timeout_s=_TIMEOUT_S)
         self._state: StateParts | None = None
         self._reported_s = float("-inf")
         self._paused_until_s = float("-inf")

@@ -144,7 +144,7 @@ def learn(config: Config, session: TrainingSession, stop: Stop) -> None:
             return True
 
         def retrying(error: RetryableError, wait_s: float) -> None:
-            _log.warning("retrying", why=error.message, in_s=round(wait_s, 1))
+            _log.warning("retrying", why=error.message, hint=error.hint, in_s=round(wait_s, 1))
             report.retrying(error, wait_s)
 
         ended = keep_running(attempt, build.backoff(config), on_retry=retrying, wait=stop.wait, clock=time.monotonic)

@@ -19,6 +19,7 @@ from streamtrain.config.rules import (
 )
 from streamtrain.config.secret import Secret, Url
 from streamtrain.config.section import Section, Whole
+from streamtrain.config.security import TlsFiles
 
 
 class NoSource(Section):
@@ -61,6 +62,7 @@ class MysqlSource(DatabaseSource):
     url: Annotated[Url, AfterValidator(server_url)] = Field(
         description="`mysql://USER:PASSWORD@HOST:PORT`, for MariaDB too; the port may be left out (3306)."
     )
+    tls: TlsFiles = Field(default_factory=TlsFiles, description="TLS to the server.")
     server_id: Annotated[int, Field(ge=1, le=4_294_967_295), BeforeValidator(not_boolean)] | None = Field(
         default=None,
         description="The replica id to register under; no other replica of the server may have it. "
@@ -99,7 +101,7 @@ class KafkaTopics(Topics):
     security: Annotated[dict[str, Secret], BeforeValidator(librdkafka_settings)] = Field(
         default_factory=dict,
         description="librdkafka's settings for TLS and SASL by their own names, such as `security.protocol: SASL_SSL`, "
-        "`sasl.mechanism`, `sasl.username`, `sasl.password`, `ssl.ca.location`. None of their values is ever shown.",
+        "`sasl.mechanism`, `sasl.username`, `sasl.password`, `ssl.ca.location`. None of their values is ever shown. docs/security.md has examples.",
     )
 
 
@@ -117,3 +119,4 @@ class State(Section):
         default=Url("sqlite:///streamtrain.db"),
         description="`sqlite:///FILE`, or `mysql://USER:PASSWORD@HOST:PORT/DATABASE` for MySQL and MariaDB.",
     )
+    tls: TlsFiles = Field(default_factory=TlsFiles, description="TLS to the server of a `mysql://` URL.")

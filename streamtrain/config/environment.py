@@ -1,15 +1,20 @@
-"""``${NAME}`` and ``${NAME:-default}`` in the text values of a configuration."""
+"""``${NAME}``, ``${NAME:-default}`` and ``${file:/PATH}`` in the text values of a configuration."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from streamtrain.config.problem import KeyPath, Problem
 
-_REFERENCE = re.compile(r"(?P<escaped>\$\$\{)|\$\{(?:(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<default>:-[^{}]*)?\})?")
+_REFERENCE = re.compile(
+    r"(?P<escaped>\$\$\{)"
+    r"|\$\{(?:file:(?P<file>/[^{}]+)\}|(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<default>:-[^{}]*)?\})?"
+)
+_LONGEST_FILE = 65_536
 # What stands before a user or a password in a URL: scheme://  or  scheme://user:
 _BEFORE_LOGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[^/?#@:]*:)?")
 
@@ -17,9 +22,10 @@ _BEFORE_LOGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[^/?#@:]*:)?")
 def expand(text: str, environ: Mapping[str, str]) -> str:
     """Put in what the references of ``text`` stand for; what is put in is not searched again. ``$${`` gives ``${``.
 
-    A default counts where the variable is not set or empty, as in the shell. A reference that is the whole user or the
-    whole password of a URL is percent-encoded there, so that the variable holds the password as it is.
-    Raises ValueError, naming the variable and no value.
+    A default counts where the variable is not set or empty, as in the shell. A file is put in without the line break at its
+    end. A reference that is the whole user or the
+    whole password of a URL is percent-encoded there, so that variable or file holds the password as it is.
+    Raises ValueError, naming the variable or the file and no value.
     """
     expanded, end = "", 0
     for match in _REFERENCE.finditer(text):
@@ -46,10 +52,12 @@ def expand_all(data: Any, environ: Mapping[str, str], problems: list[Problem], p
 
 
 def _value(match: re.Match[str], environ: Mapping[str, str]) -> str:
+    if match["file"] is not None:
+        return _content(Path(match["file"]))
     name, default = match["name"], match["default"]
     if name is None:
         raise ValueError(
-            "'${' begins no reference like ${NAME} or ${NAME:-default}; write $${ for the characters alone"
+            "'${' begins no reference like ${NAME}, ${NAME:-default} or ${file:/PATH}; write $${ for the characters alone"
         )
     value = environ.get(name)
     if value is None and default is None:
@@ -60,6 +68,21 @@ def _value(match: re.Match[str], environ: Mapping[str, str]) -> str:
     if not _is_unicode(value):
         raise ValueError(f"environment variable {name} is not UTF-8")
     return value
+
+
+def _content(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            held = file.read(_LONGEST_FILE + 1)
+    except OSError as error:
+        raise ValueError(f"file {path} cannot be read: {error.strerror}") from None
+    if len(held) > _LONGEST_FILE:
+        raise ValueError(f"file {path} is longer than the {_LONGEST_FILE} bytes that a value may have")
+    try:
+        text = held.decode()
+    except UnicodeDecodeError:
+        raise ValueError(f"file {path} is not UTF-8") from None
+    return text.removesuffix("\n").removesuffix("\r")
 
 
 def _is_unicode(value: str) -> bool:

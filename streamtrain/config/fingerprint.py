@@ -37,6 +37,10 @@ DOES_NOT_DECIDE: frozenset[str] = frozenset(
         "name",
         "source.kind",
         "source.url",
+        "source.tls.mode",
+        "source.tls.ca",
+        "source.tls.cert",
+        "source.tls.key",
         "source.include",
         "source.snapshot",
         "source.server_id",
@@ -50,6 +54,10 @@ DOES_NOT_DECIDE: frozenset[str] = frozenset(
         "topic.partitions",  # only of a topic that is created; a checkpoint's offsets name the partitions that there are
         "topic.replication",
         "state.url",
+        "state.tls.mode",
+        "state.tls.ca",
+        "state.tls.cert",
+        "state.tls.key",
         "train.max_wait_ms",  # what is learned early is learned again as part of its whole slice
         "train.checkpoint.every_slices",
         "train.checkpoint.every_s",

@@ -14,6 +14,7 @@ from streamtrain.config.explain import explain
 from streamtrain.config.models import Config
 from streamtrain.config.problem import KeyPath, Problem, refusal
 from streamtrain.config.secret import REVEAL
+from streamtrain.config.security import located
 from streamtrain.errors import ConfigError
 
 
@@ -21,7 +22,7 @@ def load_config(path: Path | str, environ: Mapping[str, str]) -> Config:
     """The configuration in the YAML file ``path``.
 
     References like ``${NAME}`` are taken from ``environ``; relative paths in it (SQLite files, the directory of file
-    topics) from the directory that holds the file. Raises ConfigError: each problem on a line of its own, with file, line
+    topics, certificates) from the directory that holds the file. Raises ConfigError: each problem on a line of its own, with file, line
     and key path, and no values.
     """
     where = str(path)
@@ -97,9 +98,14 @@ def _put(data: dict[str, Any], path: tuple[str, ...], value: Any, problems: list
 
 def _located(config: Config, directory: Path) -> Config:
     """``config`` with its relative paths taken from ``directory``."""
-    moved: dict[str, Any] = {"state": config.state.model_copy(update={"url": config.state.url.under(directory)})}
+    state = {"url": config.state.url.under(directory), "tls": config.state.tls.under(directory)}
+    moved: dict[str, Any] = {"state": config.state.model_copy(update=state)}
+    if config.source.kind == "mysql":
+        moved["source"] = config.source.model_copy(update={"tls": config.source.tls.under(directory)})
     if config.source.kind == "sqlite":
         moved["source"] = config.source.model_copy(update={"url": config.source.url.under(directory)})
+    if config.topic.kind == "kafka":
+        moved["topic"] = config.topic.model_copy(update={"security": located(config.topic.security, directory)})
     if config.topic.kind == "file":
         moved["topic"] = config.topic.model_copy(update={"directory": directory / config.topic.directory})
     return config.model_copy(update=moved)

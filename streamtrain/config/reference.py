@@ -41,14 +41,15 @@ One YAML file configures a run. The smallest one learns one table:
 - **Scalars are YAML 1.2's**: `1e-3` is a number; `on`, `off`, `yes`, `no`, `12:30` and `010` are text. Aliases and tags
   are not supported.
 - **`${{NAME}}`** in a text value is taken from the environment; `${{NAME:-default}}` gives the default where the variable is
-  not set or empty; `$${{` stands for the characters `${{`. Without a default, a variable that is not set is an error. What is
+  not set or empty; `${{file:/run/secrets/NAME}}` is the content of a file, named by its full path, without the line break at
+  its end. `$${{` stands for the characters `${{`. Without a default, a variable that is not set is an error. What is
   put in is text and is not searched again; keys below whose type is a number accept a number written as text, options
   of models and features do not.
-- **Passwords in URLs**: a variable that is the whole user or the whole password, as in `mysql://me:${{PASSWORD}}@host`,
+- **Passwords in URLs**: a variable or a file that is the whole user or the whole password, as in `mysql://me:${{PASSWORD}}@host`,
   holds it as it is. Written out in the file, each of `/ : ? # @ %` in it needs its percent code (`@` is `%40`).
-- **Relative paths** (SQLite files, `topic.directory`) are taken from the directory that holds the file, wherever the
+- **Relative paths** (SQLite files, `topic.directory`, certificates and keys) are taken from the directory that holds the file, wherever the
   command is run. With `--set` they are taken from the working directory.
-- **Secrets** (passwords and options in URLs, all of `topic.security`) are never logged, shown or stored.
+- **Secrets** (passwords in URLs, all of `topic.security`) are never logged, shown or stored.
 - **`--set KEY=VALUE`** takes a dotted key (`train.slice=128`, `model.alpha=0.2`) and a YAML value; a mapping replaces the
   section that is there, which is the way to another `kind`: `--set 'model={{kind: ftrl}}'`.
 - **"Decides the weights"** marks what a checkpoint is bound to: training goes on from it only with the same values, or with

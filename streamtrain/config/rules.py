@@ -77,7 +77,7 @@ def server_url(url: Url) -> Url:
     if url.scheme != "mysql":
         raise ValueError("must begin with mysql:// (MariaDB's too)")
     if url.database or url.has_options:
-        raise ValueError("must end with the port: tables are named by source.include, and options are not supported")
+        raise ValueError("must end with the port: tables are named by source.include, TLS is set by source.tls")
     return url
 
 
@@ -94,6 +94,8 @@ def state_url(url: Url) -> Url:
         raise ValueError("must begin with sqlite:/// or mysql:// (MariaDB's too)")
     if url.scheme == "mysql" and not url.database:
         raise ValueError("must name the database: mysql://USER:PASSWORD@HOST:PORT/DATABASE")
+    if url.scheme == "mysql" and url.has_options:
+        raise ValueError("must end with the database: TLS is set by state.tls")
     return url
 
 

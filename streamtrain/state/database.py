@@ -13,14 +13,20 @@ import alembic.config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, create_engine, event, exc, text
+from sqlalchemy import Connection, Engine, create_engine, event, exc, make_url, text
 
+from streamtrain import login
 from streamtrain.errors import AccessDenied, ConfigError, FatalError, StateUnavailable, StreamtrainError
+from streamtrain.tls import Tls, refusal
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _PART_BYTES = 8 * 1024 * 1024
 # MySQL: access denied for user, for database, for a command, for a column; a missing privilege.
-_DENIED_CODES = frozenset({1044, 1045, 1142, 1143, 1227})
+_DENIED_CODES = frozenset({1044, 1045, 1142, 1143, 1227, 3159})
+_DENIED_HINT = (
+    "check user and password of state.url, grant ALL on its database to this user, "
+    "and if the account wants TLS or a certificate, set it under state.tls"
+)
 _UNKNOWN_DATABASE = 1049
 # What only waiting or another try mends: deadlock, lock wait, too many connections, read-only during a failover, shutdown.
 _TRANSIENT_CODES = frozenset({1040, 1053, 1077, 1152, 1158, 1159, 1160, 1161, 1203, 1205, 1213, 1290, 1317, 1836, 1927})
@@ -34,8 +40,8 @@ class Database:
     is waited for ``timeout_s`` seconds, a SQLite file that another process writes at most 10.
     """
 
-    def __init__(self, url: str, *, connect_timeout_s: int = 5, timeout_s: int = 60) -> None:
-        self._engine = _engine(url, connect_timeout_s, timeout_s)
+    def __init__(self, url: str, *, tls: Tls | None = None, connect_timeout_s: int = 5, timeout_s: int = 60) -> None:
+        self._engine = _engine(url, tls or Tls(), connect_timeout_s, timeout_s)
         # Shorter than the wait for any answer: a lock that is not got is told from a server that is away.
         self._lock_wait_s = max(1, timeout_s * 5 // 6)
 
@@ -111,9 +117,11 @@ def map_error(error: exc.SQLAlchemyError, where: str) -> StreamtrainError:
     code = original.args[0] if original is not None and original.args else None
     said = f"state database {where}: {original}"
     if code in _DENIED_CODES:
-        return AccessDenied(said, hint="grant ALL on the state database's schema to this user")
+        return AccessDenied(said, hint=_DENIED_HINT)
     if code == _UNKNOWN_DATABASE:
         return ConfigError(said, hint="create it: CREATE DATABASE name CHARACTER SET utf8mb4")
+    if (refused := refusal(original, "state.tls")) is not None:
+        return (AccessDenied if refused.final else StateUnavailable)(said, hint=refused.hint)
     transient = code in _TRANSIENT_CODES or bool(re.search("database is locked|unable to open database", str(original)))
     if error.connection_invalidated or transient or _connection_lost(error, code):
         return StateUnavailable(said)
@@ -125,24 +133,37 @@ def _connection_lost(error: exc.DBAPIError, code: object) -> bool:
     return isinstance(error, exc.OperationalError | exc.InterfaceError) and lost
 
 
-def _engine(url: str, connect_timeout_s: int, timeout_s: int) -> Engine:
+def _engine(url: str, tls: Tls, connect_timeout_s: int, timeout_s: int) -> Engine:
     if url.startswith("sqlite:"):
         engine = _create_engine(url, "sqlite:///file.db", connect_args={"timeout": min(timeout_s, 10)})
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_immediate)
         return engine
     if url.startswith("mysql:"):
+        url, form = "mysql+pymysql:" + url.removeprefix("mysql:"), "mysql://user:password@host:port/db"
         connect_args = {"connect_timeout": connect_timeout_s, "charset": "utf8mb4",
-                        "read_timeout": timeout_s, "write_timeout": timeout_s}  # fmt: skip
-        return _create_engine("mysql+pymysql:" + url.removeprefix("mysql:"), "mysql://user:password@host:port/db",
-                              connect_args=connect_args, pool_pre_ping=True, pool_size=2,
+                        "read_timeout": timeout_s, "write_timeout": timeout_s, **login.arguments(tls), **_password(url, form)}  # fmt: skip
+        return _create_engine(url, form, connect_args=connect_args, pool_pre_ping=True, pool_size=2,
                               isolation_level="READ COMMITTED")  # fmt: skip
     raise ConfigError("state.url must begin with sqlite: or mysql:", hint="for example sqlite:///streamtrain.db")
 
 
+def _password(url: str, form: str) -> dict[str, bytes]:
+    """The password as the server keeps it, in UTF-8: PyMySQL would encode text as latin1."""
+    with _parsing(form):
+        password = make_url(url).password
+    return {} if password is None else {"password": password.encode()}
+
+
 def _create_engine(url: str, form: str, **options: Any) -> Engine:
-    try:
+    with _parsing(form):
         return create_engine(url, hide_parameters=True, **options)
+
+
+@contextmanager
+def _parsing(form: str) -> Iterator[None]:
+    try:
+        yield
     except (exc.ArgumentError, ValueError):
         # Without the cause, which shows the URL, or what was taken for its port: part of a password with an '@' in it.
         hint = f"{form}; special characters in a password are written as %40"

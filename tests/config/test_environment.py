@@ -1,3 +1,4 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -69,7 +70,8 @@ def test_a_variable_that_is_not_set_is_named_with_the_way_out() -> None:
         expand("x${DB_PASSWORD}", {})
 
 
-@pytest.mark.parametrize("text", ["${}", "${", "a${1A}", "${A", "${A-b}", "${A:b}", "${A B}", "${A:-${B}}", "${A:-{}"])
+@pytest.mark.parametrize("text", ["${}", "${", "a${1A}", "${A", "${A-b}", "${A:b}", "${A B}", "${A:-${B}}", "${A:-{}",
+                                  "${file:secret}", "${file:}", "${file:/a"])  # fmt: skip
 def test_a_reference_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="begins no reference"):
         expand(text, {"A": "1", "B": "2"})
@@ -83,3 +85,30 @@ def test_a_value_that_is_not_utf8_is_refused_without_showing_it() -> None:
 def test_keys_numbers_and_nulls_are_not_expanded() -> None:
     data = {"${A}": [1, None, True, "${A}", {"b": "${A}"}]}
     assert expand_all(data, {"A": "x"}, []) == {"${A}": [1, None, True, "x", {"b": "x"}]}
+
+
+def test_a_file_is_put_in_without_the_line_break_at_its_end(tmp_path: Path) -> None:
+    secret = tmp_path / "password"
+    for content, expanded in ((b"s3/cr\xc3\xa9t\n", "s3/crét"), (b"a\nb\r\n", "a\nb"), (b"", ""), (b"${A}", "${A}")):
+        secret.write_bytes(content)
+        assert expand(f"<${{file:{secret}}}>", {"A": "no"}) == f"<{expanded}>"
+
+
+def test_a_file_that_is_the_password_of_a_url_holds_it_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("p@ss/w:rd\n")
+    url = Url(expand(f"mysql://me:${{file:{tmp_path}/password}}@db:3306", {}))
+    assert (url.user, url.password.reveal(), url.host) == ("me", "p@ss/w:rd", "db")
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [(None, "cannot be read: No such file"), (b"s3cret\xff", "is not UTF-8"), (b"s3cret" * 20_000, "is longer than")],
+)
+def test_a_file_that_cannot_be_a_value_is_named_without_showing_it(
+    tmp_path: Path, content: bytes | None, told: str
+) -> None:
+    if content is not None:
+        (tmp_path / "password").write_bytes(content)
+    with pytest.raises(ValueError, match=rf"file {tmp_path}/password {told}") as caught:
+        expand(f"${{file:{tmp_path}/password}}", {})
+    assert "s3cret" not in f"{caught.value} {caught.value.__cause__}"

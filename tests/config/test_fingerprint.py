@@ -35,6 +35,10 @@ INDIFFERENT = {
     "name": "other",
     "source.kind": None,  # see the test of another source
     "source.url": "mysql://other:secret@elsewhere:3307",
+    "source.tls.mode": "required",
+    "source.tls.ca": "elsewhere.pem",
+    "source.tls.cert": "elsewhere.pem",
+    "source.tls.key": None,  # only with a certificate
     "source.include": "['shop.*']",
     "source.snapshot": "no_data",
     "source.server_id": 9,
@@ -48,6 +52,10 @@ INDIFFERENT = {
     "topic.partitions": 3,
     "topic.replication": 3,
     "state.url": "mysql://a:b@c/d",
+    "state.tls.mode": "required",
+    "state.tls.ca": "elsewhere.pem",
+    "state.tls.cert": "elsewhere.pem",
+    "state.tls.key": None,  # only with a certificate
     "train.max_wait_ms": 5,
     "train.checkpoint.every_slices": 5,
     "train.checkpoint.every_s": 5,

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.mysql.address import Address, Tls, TlsMode, parse_url
+from connectors.mysql.address import Address, parse_url
 from connectors.mysql.settings import MysqlSettings
 from streamtrain.errors import ConfigError
+from streamtrain.tls import Tls, TlsMode
 
 
 @given(st.text(min_size=1), st.text())
