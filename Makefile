@@ -1,6 +1,7 @@
 # Everything a person or a machine does here, by name. Each target does its own set-up; `make` alone lists them.
 
 PYTHON := .venv/bin/python
+C_SOURCES := $(shell find connectors -name '*.c')
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo check test bench clean
@@ -32,10 +33,10 @@ clean:  ## remove .venv and everything generated; fetched servers stay in their 
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps are newer than what decides the contents, so that a second run starts at once.
-.venv/installed: pyproject.toml scripts/install
+.venv/installed: pyproject.toml setup.py $(C_SOURCES) scripts/install
 	scripts/install
 	@touch $@
 
-.venv/installed-dev: pyproject.toml scripts/install
+.venv/installed-dev: pyproject.toml setup.py $(C_SOURCES) scripts/install
 	scripts/install dev
 	@touch .venv/installed $@

@@ -6,16 +6,22 @@ import random
 import re
 import struct
 from collections.abc import Iterator
+from typing import Any
 from zlib import crc32
 
 import pytest
 
+from connectors.mysql.binlog import decoder as decoder_module
+from connectors.mysql.binlog import native_rows
 from connectors.mysql.binlog.decoder import EventDecoder
 from connectors.mysql.binlog.event_types import EventType
 from connectors.mysql.binlog.events import Event, Rows, TransactionPayload
+from connectors.mysql.binlog.rows import generate_rows_decoder
+from connectors.mysql.binlog.table_map import TableLayout
 from streamtrain.errors import UnsupportedChange
 from tests.connectors.binlog_writer import HEADER
 from tests.golden.binlog.record import cases, recorded
+from tests.native import native
 
 STREAMS = [(server, case.name) for case in cases() for server in case.servers]
 MUTATIONS = 4
@@ -23,6 +29,20 @@ LONGEST = 1_500
 PLACE = re.compile(
     r"binlog\.\d{6}(:\d+|, in an event without a position), |in binlog\.\d{6}, not even a header can be read: "
 )
+
+
+@pytest.fixture(params=["generated", "in C"], autouse=True)
+def rows_decoder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Row events are decoded by each of the two decoders in turn."""
+    if request.param == "generated":
+        monkeypatch.setattr(decoder_module, "compile_rows_decoder", generate_rows_decoder)
+        return
+    decoder = native("connectors.mysql.binlog._rows").Decoder
+
+    def in_c(layout: TableLayout) -> Any:
+        return decoder(tuple(native_rows.step(column) for column in layout.columns)).decode
+
+    monkeypatch.setattr(decoder_module, "compile_rows_decoder", in_c)
 
 
 def with_checksum(data: bytes) -> bytes:

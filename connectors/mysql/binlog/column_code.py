@@ -1,11 +1,13 @@
 """How each column type lies in a row, and the Python expression that makes a JSON value of it.
 
+Where the decoder in C (``_rows.c``) has an operation that gives the same, its name stands beside the expression.
 Expressions name the unpacked integers ``$0``, ``$1``, …, the bytes of a length-prefixed value ``$v``, and the column's own
 constant ``$c``; otherwise only the functions and dictionaries in ``NAMES``. Nothing that a user chose is ever in them.
 """
 
 from __future__ import annotations
 
+import re
 from codecs import charmap_decode
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -77,6 +79,8 @@ class Fixed:
     expression: str = "$0"
     big_endian: bool = False
     constant: object = None
+    native: str = ""
+    """The operation of ``_rows.c`` that does the same; empty if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,16 @@ class Sized:
     """Bytes of the length."""
     expression: str
     constant: object = None
+    native: str = ""
+
+
+_PLACEHOLDER = re.compile(r"\$(\d+|[cv])")
+
+
+def filled_in(expression: str, *, unpacked: str, value: str, constant: str) -> str:
+    """``expression`` with names in place of ``$0``, ``$1``, … (``unpacked`` and the number), ``$v`` and ``$c``."""
+    names = {"c": constant, "v": value}
+    return _PLACEHOLDER.sub(lambda match: names.get(match[1], f"{unpacked}{match[1]}"), expression)
 
 
 def column_code(column: Column) -> Fixed | Sized:
@@ -98,35 +112,39 @@ def column_code(column: Column) -> Fixed | Sized:
 
 
 _INTEGERS = {
-    ColumnType.TINY: (Fixed("b"), Fixed("B")),
-    ColumnType.SHORT: (Fixed("h"), Fixed("H")),
-    ColumnType.INT24: (Fixed("Hb", "$0 | $1 << 16"), Fixed("HB", "$0 | $1 << 16")),
-    ColumnType.LONG: (Fixed("i"), Fixed("I")),
-    ColumnType.LONGLONG: (Fixed("q"), Fixed("Q")),
+    ColumnType.TINY: (Fixed("b", native="signed"), Fixed("B", native="unsigned")),
+    ColumnType.SHORT: (Fixed("h", native="signed"), Fixed("H", native="unsigned")),
+    ColumnType.INT24: (
+        Fixed("Hb", "$0 | $1 << 16", native="signed"),
+        Fixed("HB", "$0 | $1 << 16", native="unsigned"),
+    ),
+    ColumnType.LONG: (Fixed("i", native="signed"), Fixed("I", native="unsigned")),
+    ColumnType.LONGLONG: (Fixed("q", native="signed"), Fixed("Q", native="unsigned")),
 }
 
 _UNSIGNED_CODES = {1: "B", 2: "H", 3: "HB", 4: "I", 8: "Q"}
 
 
-def _unsigned(size: int, expression: str, constant: object) -> Fixed:
-    """An unsigned integer as ``$0`` in ``expression``."""
+def _labelled(size: int, constant: object, native: str) -> Fixed:
+    """An unsigned integer, and what ``constant`` has for it."""
     codes = _UNSIGNED_CODES.get(size)
     if codes is None:
         raise Malformed(f"an ENUM or SET of {size} bytes")
-    return Fixed(codes, expression.replace("$0", "$0 | $1 << 16") if size == 3 else expression, constant=constant)
+    return Fixed(codes, "$c[$0 | $1 << 16]" if size == 3 else "$c[$0]", constant=constant, native=native)
 
 
 def _enum(column: Column) -> Fixed:
-    return _unsigned(column.length, "$c[$0]", ("", *column.labels))
+    return _labelled(column.length, ("", *column.labels), "label")
 
 
 def _set(column: Column) -> Fixed:
-    return _unsigned(column.length, "$c[$0]", SetLabels(column.labels))
+    return _labelled(column.length, SetLabels(column.labels), "labels")
 
 
 def _date(column: Column) -> Fixed:
     days = "DATES[$0 | $1 << 16]"
-    return Fixed("HB", days if column.nullable else f"({days} or {ZERO})")
+    zero = None if column.nullable else ZERO
+    return Fixed("HB", days if column.nullable else f"({days} or $c)", constant=zero, native="date")
 
 
 # Fraction digits -> codes of the bytes that hold them; big endian, in units of 1/100, 1/10,000 or 1/1,000,000 second.
@@ -144,7 +162,8 @@ def _datetime(column: Column) -> Fixed:
         clock += " + " + fraction[codes].replace("$n", "$2").replace("$m", "$3")
     zero = None if column.nullable else ZERO
     day = f"(day := DATETIME_DAYS_{unit}[$0 << 15 | $1 >> 17])"
-    return Fixed("BI" + codes, f"({zero} if {day} is None else day + {clock})", big_endian=True)
+    expression = f"($c if {day} is None else day + {clock})"
+    return Fixed("BI" + codes, expression, big_endian=True, constant=zero, native="datetime")
 
 
 def _timestamp(column: Column) -> Fixed:
@@ -155,25 +174,26 @@ def _timestamp(column: Column) -> Fixed:
         parts.append(f"fraction_text({_FRACTIONS_US[codes].replace('$n', '$1').replace('$m', '$2')})")
     text = "".join(f"{{{part}}}" for part in parts)
     zero = None if column.nullable else ZERO_TIMESTAMP
-    return Fixed("I" + codes, f"(f'{text}Z' if $0 else {zero!r})", big_endian=True)
+    return Fixed("I" + codes, f"(f'{text}Z' if $0 else $c)", big_endian=True, constant=zero, native="timestamp")
 
 
 def _time(column: Column) -> Fixed:
     """3 bytes and the fraction's as one number, with half its range added so that it is positive."""
     size = (column.length + 1) // 2
     codes, packed = (("BH", "$0 << 16 | $1"), ("I", "$0"), ("BI", "$0 << 32 | $1"), ("HI", "$0 << 32 | $1"))[size]
-    return Fixed(codes, f"time_microseconds(({packed}) - {0x800000 << 8 * size}, {size})", big_endian=True)
+    expression = f"time_microseconds(({packed}) - {0x800000 << 8 * size}, {size})"
+    return Fixed(codes, expression, big_endian=True, native="time")
 
 
 def _bit(column: Column) -> Fixed:
-    return Fixed(f"{(column.length + 7) // 8}s", f"bit_value($0, {column.length})")
+    return Fixed(f"{(column.length + 7) // 8}s", f"bit_value($0, {column.length})", native="bit")
 
 
 def _string(column: Column) -> Sized:
     prefix = 1 if column.length < 256 else 2
     charset = column.charset
     if charset is not None and charset.binary and column.type is ColumnType.STRING:
-        return Sized(prefix, f"base64_text({_padded(column)})")
+        return Sized(prefix, f"base64_text({_padded(column)})", native="base64_padded")
     return _text(prefix, charset)
 
 
@@ -191,16 +211,16 @@ def _compressed_string(column: Column) -> Sized:
 
 
 def _compressed(plain: Sized) -> Sized:
-    return replace(plain, expression=plain.expression.replace("$v", "decompressed($v)"))
+    return replace(plain, expression=plain.expression.replace("$v", "decompressed($v)"), native="")
 
 
 def _text(prefix: int, charset: Charset | None) -> Sized:
     if charset is None or charset.binary:
-        return Sized(prefix, "base64_text($v)")
+        return Sized(prefix, "base64_text($v)", native="base64")
     if charset.codec == "utf-8":
-        return Sized(prefix, "$v.decode()")
+        return Sized(prefix, "$v.decode()", native="utf8")
     if charset.table:
-        return Sized(prefix, "charmap_decode($v, 'strict', $c)[0]", charset.table)
+        return Sized(prefix, "charmap_decode($v, 'strict', $c)[0]", charset.table, native="charmap")
     return Sized(prefix, "$c($v)", charset.decode)
 
 
@@ -217,7 +237,8 @@ def _decimal(column: Column) -> Fixed:
         values = [_group_value(term, bits, first=n == 0, negative=bool(sign)) for n, (term, bits) in enumerate(terms)]
         texts.append(f'f"{sign}{_decimal_text(values, len(integer), fraction)}"')
     first, bits = terms[0]
-    return Fixed(codes, f"({texts[0]} if {first} & {1 << bits - 1} else {texts[1]})", big_endian=True)
+    expression = f"({texts[0]} if {first} & {1 << bits - 1} else {texts[1]})"
+    return Fixed(codes, expression, big_endian=True, native="decimal")
 
 
 _BIG_ENDIAN_CODES = {1: "B", 2: "H", 3: "BH", 4: "I"}
@@ -242,11 +263,11 @@ def _decimal_text(values: list[str], integers: int, fraction: list[int]) -> str:
 
 
 _CODE: dict[ColumnType, Callable[[Column], Fixed | Sized]] = {
-    ColumnType.FLOAT: lambda _: Fixed("f", "float32($0)"),
-    ColumnType.DOUBLE: lambda _: Fixed("d"),
+    ColumnType.FLOAT: lambda _: Fixed("f", "float32($0)", native="float"),
+    ColumnType.DOUBLE: lambda _: Fixed("d", native="double"),
     ColumnType.DECIMAL: _decimal,
     ColumnType.DATE: _date,
-    ColumnType.YEAR: lambda _: Fixed("B", "($0 and $0 + 1900)"),
+    ColumnType.YEAR: lambda _: Fixed("B", "($0 and $0 + 1900)", native="year"),
     ColumnType.DATETIME: _datetime,
     ColumnType.TIMESTAMP: _timestamp,
     ColumnType.TIME: _time,

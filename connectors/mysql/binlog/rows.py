@@ -1,6 +1,7 @@
-"""Compiles, for one table layout, the function that turns the bytes of a row event into rows.
+"""Makes, for one table layout, the function that turns the bytes of a row event into rows.
 
-Its text is made of column numbers and types only. Neighbouring columns of fixed width are unpacked together, by one
+Where the decoder in C was built, it is that one. Else it is generated here, as Python; the two are held to each other by
+tests. The generated text is made of column numbers and types only. Neighbouring columns of fixed width are unpacked together, by one
 ``struct`` for the little-endian and one for the big-endian integers among them; a row without nulls takes a branch of its
 own, in which all neighbours can be taken together.
 """
@@ -12,7 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from struct import Struct, calcsize
 from typing import NamedTuple, cast
 
-from connectors.mysql.binlog.column_code import NAMES, Fixed, Sized, column_code
+from connectors.mysql.binlog import native_rows
+from connectors.mysql.binlog.column_code import NAMES, Fixed, Sized, column_code, filled_in
 from connectors.mysql.binlog.reading import Malformed
 from connectors.mysql.binlog.table_map import TableLayout
 from connectors.source import Row
@@ -23,7 +25,12 @@ struct.error of whatever met bytes that make no sense."""
 
 
 def compile_rows_decoder(layout: TableLayout) -> RowsDecoder:
-    """Compile the decoder of full row images: for each row a bitmap of its nulls, then the values that are not null."""
+    """Make the decoder of full row images: for each row a bitmap of its nulls, then the values that are not null."""
+    return native_rows.rows_decoder(layout) if native_rows.BUILT else generate_rows_decoder(layout)
+
+
+def generate_rows_decoder(layout: TableLayout) -> RowsDecoder:
+    """Make the same decoder in Python, whether or not there is one in C."""
     return _Compiler(layout).compile()
 
 
@@ -38,7 +45,6 @@ class _Part(NamedTuple):
 
 
 _CODE = re.compile(r"\d*[A-Za-z]")
-_PLACEHOLDER = re.compile(r"\$(\d+|[cv])")
 _PREFIX_CODES = {1: "B", 2: "H", 3: "HB", 4: "I"}
 
 
@@ -51,8 +57,7 @@ class _Compiler:
         self._lines: list[str] = []
         self._names: dict[str, object] = {"Malformed": Malformed, **NAMES}
         for index, code in enumerate(self._codes):
-            if code.constant is not None:
-                self._names[f"constant_{index}"] = code.constant
+            self._names[f"constant_{index}"] = code.constant
 
     def compile(self) -> RowsDecoder:
         count = len(self._codes)
@@ -155,8 +160,7 @@ class _Compiler:
             self._write(depth, f"{names}, = {unpack}(b, p)")
 
     def _expression(self, index: int, code: Fixed | Sized, value: str) -> str:
-        names = {"c": f"constant_{index}", "v": value}
-        return _PLACEHOLDER.sub(lambda match: names.get(match[1], f"f{index}_{match[1]}"), code.expression)
+        return filled_in(code.expression, unpacked=f"f{index}_", value=value, constant=f"constant_{index}")
 
 
 def _parts(codes: str, order: str, prefix: str) -> Iterator[_Part]:
