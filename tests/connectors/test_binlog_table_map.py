@@ -81,7 +81,6 @@ def test_missing_metadata_stops_and_names_the_setting(columns: list[Col], option
         ([INT, TEXT], field(1, b"\0") + NAMES + field(2, b""), "collation 0 is not known"),
         ([INT, TEXT], field(1, b"\0") + NAMES + field(3, packed(9999)), "collation 9999 is not known"),
         ([INT, TEXT], field(1, b"\0") + NAMES + field(3, packed(1033)), "collation 1033 is not known"),
-        ([INT, TEXT], field(1, b"\0") + NAMES + field(3, b"\x03"), "character set dec8 is not supported"),
         (
             [INT, Col(254, b"\xf7\x01")],
             field(1, b"\0") + NAMES + field(11, b"\x08") + field(6, b"\x09\x01a"),

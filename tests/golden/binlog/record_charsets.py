@@ -19,8 +19,9 @@ from connectors.mysql.connection import Connection
 
 GOLDEN = Path(__file__).parent / "charsets.json"
 ONE_BYTE = (
-    "ascii", "cp1250", "cp1251", "cp1256", "cp1257", "cp850", "cp852", "cp866", "greek", "hebrew", "koi8r", "koi8u",
-    "latin1", "latin2", "latin5", "latin7", "macce", "macroman", "tis620",
+    "armscii8", "ascii", "cp1250", "cp1251", "cp1256", "cp1257", "cp850", "cp852", "cp866", "dec8", "geostd8", "greek",
+    "hebrew", "hp8", "keybcs2", "koi8r", "koi8u", "latin1", "latin2", "latin5", "latin7", "macce", "macroman", "swe7",
+    "tis620",
 )  # fmt: skip
 MORE_BYTES = ("big5", "cp932", "eucjpms", "euckr", "gb18030", "gb2312", "gbk", "sjis", "ujis")
 UNKNOWN = "\ufffd"
