@@ -44,12 +44,12 @@ class BrokerReport:
 
 
 def probe(settings: KafkaSettings, topics: Sequence[str]) -> BrokerReport:
-    """Ask the cluster about itself and about ``topics``. Raises ConfigError if the client itself cannot be set up.
+    """Ask the cluster about itself and about ``topics``.
 
     Needs DESCRIBE and DESCRIBE_CONFIGS on the topics and on the cluster; ``problem`` says what is missing.
     """
-    cluster = Topics(settings)
     try:
+        cluster = Topics(settings)
         brokers = len(cluster.brokers())
         limit = cluster.transaction_timeout_limit_ms()
         reports = tuple(_report(cluster, topic) for topic in topics)
