@@ -50,7 +50,9 @@ class Codes:
     def of(self, charset: str, width: int) -> list[bytes]:
         if charset in UNICODE:
             return unicode_codes(charset)
-        table = f"CREATE TEMPORARY TABLE kept (code VARBINARY(4), text VARCHAR(4) CHARACTER SET {charset}) ENGINE = MEMORY"
+        table = (
+            f"CREATE TEMPORARY TABLE kept (code VARBINARY(4), text VARCHAR(4) CHARACTER SET {charset}) ENGINE = MEMORY"
+        )
         self._cursor.execute(table)
         self._cursor.execute(f"INSERT INTO kept SELECT code, code FROM codes WHERE LENGTH(code) <= {width}")
         self._cursor.execute(

@@ -25,6 +25,7 @@ class TopicReport:
     retention_bytes: int = 0
     """-1: records are kept whatever their size."""
     min_insync_replicas: int = 0
+    unclean_leader_election: bool = False
     max_message_bytes: int = 0
 
 
@@ -72,5 +73,6 @@ def _report(cluster: Topics, name: str) -> TopicReport:
         retention_ms=int(config["retention.ms"]),
         retention_bytes=int(config["retention.bytes"]),
         min_insync_replicas=int(config["min.insync.replicas"]),
+        unclean_leader_election=config["unclean.leader.election.enable"] == "true",
         max_message_bytes=int(config["max.message.bytes"]),
     )
