@@ -2,10 +2,13 @@
 
 from setuptools import Extension, setup
 
-NAMES = ("connectors._row_json", "connectors.mysql.binlog._rows")
-
 setup(
     ext_modules=[
-        Extension(name, [name.replace(".", "/") + ".c"], extra_compile_args=["-O3"], optional=True) for name in NAMES
+        Extension(
+            "connectors.mysql.binlog._rows",
+            ["connectors/mysql/binlog/_rows.c"],
+            extra_compile_args=["-O3"],
+            optional=True,
+        ),
     ]
 )

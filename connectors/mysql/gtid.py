@@ -33,6 +33,9 @@ class Gtids(Protocol):
     def covers(self, other: Self) -> bool:
         """Whether every transaction of ``other`` is in this set."""
 
+    def without(self, gtid: str) -> Self:
+        """The other transactions of this set. Raises ValueError where a set cannot leave one out."""
+
     def copy(self) -> Self:
         """A set of its own with the same transactions."""
 
@@ -111,6 +114,9 @@ class GtidSet:
                 rest._add(source, start, stop)
         return rest
 
+    def without(self, gtid: str) -> GtidSet:
+        return self.minus(GtidSet.parse(gtid))
+
     def copy(self) -> GtidSet:
         twin = GtidSet()
         twin._intervals = {source: list(intervals) for source, intervals in self._intervals.items()}
@@ -183,6 +189,9 @@ class GtidPosition:
         return all(
             domain in self._last and self._last[domain][1] >= sequence for domain, (_, sequence) in other._last.items()
         )
+
+    def without(self, gtid: str) -> GtidPosition:
+        raise ValueError(f"the position before {gtid} is not known from the one after it")
 
     def copy(self) -> GtidPosition:
         twin = GtidPosition()

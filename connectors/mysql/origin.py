@@ -14,13 +14,14 @@ from streamtrain import __version__
 
 @dataclass(frozen=True, slots=True)
 class LogPlace:
-    """What the block says of the log: file, byte offset of the event, and whose transaction it was."""
+    """What the block says of the log: file, byte offset of the event, whose transaction it was, by which statement."""
 
     file: str
     offset: int
     server_id: int = 0
     gtid: str | None = None
     thread_id: int | None = None
+    query: str | None = None
 
 
 class OriginWriter:
@@ -46,5 +47,5 @@ class OriginWriter:
             "pos": place.offset,
             "row": 0,
             "thread": place.thread_id,
-            "query": None,
+            "query": place.query,
         }

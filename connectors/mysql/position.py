@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from connectors.mysql.gtid import GtidPosition, Gtids, GtidSet
 from connectors.source import Position
 from streamtrain.errors import PositionLost
 
-_FORMAT = 1
+_FORMAT = 2
+_OLDER_FORMATS = frozenset({1})
+"""1 knew of no prepared XA transactions."""
 
 
 def binlog_number(file: str) -> int:
@@ -20,13 +23,42 @@ def binlog_number(file: str) -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class PreparedXa:
+    """An XA transaction that is prepared, but neither committed nor rolled back, and where in the log it begins.
+
+    ``file`` and ``offset`` are those of ``server``; ``before`` are the GTIDs before it where they are not known from its
+    own (MariaDB). ``changes`` is the number of its row events of captured tables, of which the half-open ranges
+    ``taken_back`` were rolled back to a savepoint.
+    """
+
+    xid: str
+    server: str
+    file: str
+    offset: int
+    gtid: str | None
+    before: str | None
+    changes: int
+    taken_back: tuple[tuple[int, int], ...] = ()
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> PreparedXa:
+        """Raises TypeError or ValueError if the document is none."""
+        ranges = tuple((int(start), int(stop)) for start, stop in document["taken_back"])
+        return cls(**{**document, "taken_back": ranges})
+
+    def __str__(self) -> str:
+        return f"XA {self.xid}, prepared at {self.file}:{self.offset}" + (f" (GTID {self.gtid})" if self.gtid else "")
+
+
+@dataclass(frozen=True, slots=True)
 class LogPosition:
     """A point between two transactions of a server's log.
 
     ``file`` and ``offset`` (bytes) point at the first event of the next transaction. ``gtids`` are the transactions before
     it, in the server's notation; None if the server gives none. ``skip_rows`` rows of captured tables in the transaction
     that begins here have been published already; it then is ``skip_gtid``, if it has one, and ``include`` says which
-    tables were captured, as the count is of their rows alone.
+    tables were captured, as the count is of their rows alone. ``prepared`` are the XA transactions whose rows lie before
+    this point, and which may be committed after it.
     """
 
     flavor: str
@@ -37,24 +69,31 @@ class LogPosition:
     skip_rows: int = 0
     skip_gtid: str | None = None
     include: tuple[str, ...] = ()
+    prepared: tuple[PreparedXa, ...] = ()
 
     def to_json(self) -> Position:
         """As it is kept beside the messages."""
         document = asdict(self)
         document["include"] = list(self.include)
+        document["prepared"] = [
+            {**asdict(each), "taken_back": [list(pair) for pair in each.taken_back]} for each in self.prepared
+        ]
         return {"format": _FORMAT, **document}
 
     @classmethod
     def from_json(cls, document: Position) -> LogPosition:
         """Raises PositionLost if the document is no position of this source."""
         fields = dict(document)
-        if fields.pop("format", None) != _FORMAT:
+        written_in = fields.pop("format", None)
+        if written_in != _FORMAT and written_in not in _OLDER_FORMATS:
             raise _foreign(document)
         try:
-            position = cls(**{**fields, "include": tuple(fields.get("include", ()))})
+            fields["include"] = tuple(fields.get("include", ()))
+            fields["prepared"] = tuple(PreparedXa.from_json(each) for each in fields.get("prepared", ()))
+            position = cls(**fields)
             binlog_number(position.file)
             position.parsed_gtids()
-        except (TypeError, ValueError, AttributeError):
+        except (TypeError, ValueError, AttributeError, KeyError):
             raise _foreign(document) from None
         return position
 

@@ -35,6 +35,13 @@ class MysqlSettings:
     """``auto``: by GTID where the server has them; ``file``: by file and offset always."""
     max_rows: int = 8_192
     """Rows in one read, about, and rows of an unfinished transaction that are held back."""
+    max_bytes: int = 1 << 24
+    """As ``max_rows``, in bytes of rows as they lie in the log."""
+    transaction_metadata: bool = False
+    """Tell of transactions' beginnings and ends, and where in its transaction each row is."""
+    include_query: bool = False
+    """Tell the statement behind each row, where the server logs it (``binlog_rows_query_log_events`` on MySQL,
+    ``binlog_annotate_row_events`` on MariaDB)."""
     lock_wait_s: int = 10
     """How long the snapshot waits for the lock it takes on MySQL: new writes wait as long behind it."""
     heartbeat_s: float = 1.0

@@ -2,7 +2,7 @@
 
 What is promised: every row that a statement inserts, updates or deletes comes once, in commit order; a row of the
 snapshot has the same values as the same row in the log; a TRUNCATE comes as one. What cannot be followed stops the
-source: statement-based changes, XA transactions on captured tables, event types that are not known.
+source: statement-based changes, event types that are not known. The rows of an XA transaction come when it is committed.
 
 What is not: DROP TABLE and DROP or TRUNCATE PARTITION take rows away, and ALTER TABLE may rewrite them, without telling
 which; as with Debezium they make no deletes or updates. MariaDB, and MySQL before 9.6, leave out of the log what foreign keys
@@ -30,7 +30,8 @@ from connectors.mysql.snapshot import Snapshot
 from connectors.mysql.snapshot_point import open_snapshot_point
 from connectors.mysql.stream import BinlogStream, StreamSettings
 from connectors.mysql.structure import TableSchema
-from connectors.source import NO_NOTES, Change, Position, SourceBatch
+from connectors.mysql.transaction import HoldLimits
+from connectors.source import NO_NOTES, Position, SourceBatch, SourceEvent, TransactionEvent
 from streamtrain import log
 from streamtrain.errors import PositionLost, SourceMisconfigured, SourceUnavailable
 
@@ -60,7 +61,7 @@ class MysqlSource:
             replica_id=settings.replica_id,
             prefix=settings.prefix,
             captured=self._captures,
-            max_rows=settings.max_rows,
+            limits=HoldLimits(settings.max_rows, settings.max_bytes),
             heartbeat_s=settings.heartbeat_s,
             silence_s=settings.silence_s,
             monotonic=monotonic,
@@ -124,6 +125,9 @@ class MysqlSource:
             if part is not None:
                 part.close()
         self._idle = self._server = self._snapshot = self._stream = self._position = None
+
+    def _connect(self) -> Connection:
+        return Connection(self._address)
 
     def _connection(self) -> Connection:
         """The connection that ``open`` began with, for its first taker; a new one for the others."""
@@ -189,7 +193,7 @@ class MysqlSource:
             start = replace(position, include=self._settings.include)
             if position.server != server.identity:
                 start = replace(start, server=server.identity, file=_ELSEWHERE, offset=0)
-            return BinlogStream(connection, server, start, self._stream_settings)
+            return BinlogStream(connection, self._connect, server, start, self._stream_settings)
         except BaseException:
             connection.close()
             raise
@@ -209,8 +213,9 @@ class MysqlSource:
         self._position = self._stream.position
         return SourceBatch(changes, self._position.to_json(), self._lag_ms(changes))
 
-    def _lag_ms(self, changes: Sequence[Change]) -> int | None:
+    def _lag_ms(self, changes: Sequence[SourceEvent]) -> int | None:
         if not changes:
             return None
-        committed_us: int = changes[-1].origin["ts_us"]
-        return max(0, int(self._clock() * 1_000) - committed_us // 1_000)
+        last = changes[-1]
+        committed_ms: int = last.committed_ms if isinstance(last, TransactionEvent) else last.origin["ts_ms"]
+        return max(0, int(self._clock() * 1_000) - committed_ms)

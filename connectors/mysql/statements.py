@@ -24,19 +24,22 @@ class Kind(Enum):
     """Takes back all since savepoint ``name``."""
     XA_START = auto()
     XA_END = auto()
+    XA_COMMIT = auto()
+    """Commits what was prepared as ``name``."""
+    XA_ROLLBACK = auto()
     TRUNCATE = auto()
     """Empties ``table`` without row events."""
     EXCHANGE = auto()
     """Replaces rows of ``table`` by those of a file or of another table, without row events."""
     NO_ROWS = auto()
-    """Changes no rows in a way that Debezium would report: DDL, accounts, XA COMMIT of rows refused at their prepare."""
+    """Changes no rows in a way that Debezium would report: DDL, accounts."""
     UNKNOWN = auto()
     """May have changed rows that no row event tells of."""
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A statement's kind, and what it is about: a table as (database, name), or a savepoint."""
+    """A statement's kind, and what it is about: a table as (database, name), a savepoint or an XA transaction."""
 
     kind: Kind
     table: tuple[str, str] = ("", "")
@@ -65,6 +68,7 @@ _NO_ROWS = {
     "UNINSTALL", "RELEASE",
 }  # fmt: skip
 _XA = {"START": Kind.XA_START, "BEGIN": Kind.XA_START, "END": Kind.XA_END}
+_XA_ENDINGS = {"COMMIT": Kind.XA_COMMIT, "ROLLBACK": Kind.XA_ROLLBACK}
 _CHANGE_MODIFIERS = {"LOW_PRIORITY", "HIGH_PRIORITY", "DELAYED", "QUICK", "IGNORE", "INTO", "FROM"}
 
 
@@ -94,7 +98,11 @@ def _savepoint(words: _Words, _database: str) -> Statement:
 
 
 def _xa(words: _Words, _database: str) -> Statement:
-    return Statement(_XA.get(words.next_word(), Kind.NO_ROWS))
+    what = words.next_word()
+    if what in _XA_ENDINGS:
+        # Logged by the server, which writes X'gtrid',X'bqual',format.
+        return Statement(_XA_ENDINGS[what], name="".join(words.sql.split()[2:]))
+    return Statement(_XA.get(what, Kind.NO_ROWS))
 
 
 def _truncate(words: _Words, database: str) -> Statement:

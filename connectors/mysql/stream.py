@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from connectors.mysql.binlog.decoder import EventDecoder
-from connectors.mysql.binlog.events import Event, TransactionPayload
+from connectors.mysql.binlog.events import Event
 from connectors.mysql.connection import Connection
+from connectors.mysql.emission import Emission
+from connectors.mysql.log_reader import LogReader
+from connectors.mysql.log_search import find_prepared
 from connectors.mysql.origin import OriginWriter
-from connectors.mysql.position import LogPosition
-from connectors.mysql.replication import dump, prepare, register
+from connectors.mysql.position import LogPosition, PreparedXa
+from connectors.mysql.replication import Dump
 from connectors.mysql.server import Server
+from connectors.mysql.server_errors import POSITION_LOST_HINT
 from connectors.mysql.structure import TableSchema
-from connectors.mysql.transactions import Transactions
-from connectors.source import Change
-from streamtrain.errors import SourceUnavailable, StreamtrainError
+from connectors.mysql.transaction import HoldLimits
+from connectors.mysql.transactions import Transactions, TransactionSettings
+from connectors.source import SourceEvent
+from streamtrain.errors import PositionLost, SourceUnavailable, StreamtrainError
 
-_FIRST_PACKET_S = 60.0
+_FIRST_EVENT_S = 60.0
 _CLOCK_EVERY = 256
-_EVENT = 0x00
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +34,8 @@ class StreamSettings:
     prefix: str
     captured: Callable[[str, str], bool]
     """Whether a table, as (database, name), is captured."""
-    max_rows: int
-    """Rows in one read, about; also how many rows of an unfinished transaction are held back."""
+    limits: HoldLimits
+    """What one read gives, about, and what is held of an unfinished transaction and of prepared ones."""
     heartbeat_s: float
     """The server shows at least this often that it is there and how far its log has come."""
     silence_s: float
@@ -39,45 +43,62 @@ class StreamSettings:
     monotonic: Callable[[], float]
     schema_of: Callable[[str, str], TableSchema | None] = lambda _database, _table: None
     """A table's structure, for what the log does not tell of its columns."""
+    transaction_metadata: bool = False
+    """Tell of transactions' beginnings and ends, and number their rows."""
+    include_query: bool = False
+    """Tell the statement behind each row, where the server logs it."""
 
 
 class BinlogStream:
-    """One connection on which the server sends its log. Owns ``connection``. Not thread-safe.
+    """Follows the log of ``server`` from ``position`` on.
 
-    Raises PositionLost if the log does not hold ``position`` any more, AccessDenied without REPLICATION SLAVE.
+    Owns ``connection``; ``connect`` opens others, on which large and prepared transactions are read a second time.
+    Not thread-safe. Raises PositionLost if the log does not hold ``position`` any more, AccessDenied without
+    REPLICATION SLAVE.
     """
 
-    def __init__(self, connection: Connection, server: Server, position: LogPosition, settings: StreamSettings) -> None:
-        self._connection = connection
+    def __init__(
+        self,
+        connection: Connection,
+        connect: Callable[[], Connection],
+        server: Server,
+        position: LogPosition,
+        settings: StreamSettings,
+    ) -> None:
+        self._connect = connect
+        self._server = server
         self._settings = settings
         self._doing = f"reading the binary log from {position}"
-        self._decoder = EventDecoder(settings.captured, schema_of=settings.schema_of)
         origin = OriginWriter(server.flavor.value, settings.prefix)
+        self._emission = Emission(origin, metadata=settings.transaction_metadata, query=settings.include_query)
         self._transactions = Transactions(
             position,
-            settings.captured,
-            origin,
-            hold_rows=settings.max_rows,
-            lower_case_names=server.lower_case_names,
+            self._emission,
+            TransactionSettings(settings.captured, settings.limits, server.lower_case_names, self._find_prepared),
         )
-        self._packed: Iterator[Event] | None = None
-        """What is left of a transaction that came as one event."""
         self._silent_s = 0.0
         self._failure: StreamtrainError | None = None
-        prepare(connection, server, position, settings.heartbeat_s)
-        register(connection, settings.replica_id)
-        self._packets = dump(connection, server, position, settings.replica_id)
-        first = self._packets.read(_FIRST_PACKET_S)
+        self._again: LogReader | None = None
+        self._wanted: LogPosition | None = None
+        """Where ``_again`` began."""
+        self._log = LogReader(
+            connection,
+            self._decoder(),
+            server,
+            position,
+            Dump(settings.replica_id, settings.heartbeat_s, annotated=settings.include_query),
+        )
+        first = self._log.read(_FIRST_EVENT_S)
         if first is None:
             raise SourceUnavailable(f"{self._doing}: the server does not answer")
-        self._accept(first)
+        self._transactions.accept(first)
 
     @property
     def position(self) -> LogPosition:
         """Where to go on after all that ``read`` has given."""
         return self._transactions.position()
 
-    def read(self, timeout_s: float) -> Sequence[Change]:
+    def read(self, timeout_s: float) -> Sequence[SourceEvent]:
         """What comes next, waiting at most ``timeout_s`` for the first of it.
 
         What was committed before something that cannot be read is given first; the error is raised by the next call.
@@ -87,26 +108,28 @@ class BinlogStream:
         try:
             self._read(timeout_s)
         except StreamtrainError as failure:
-            if not self._transactions.ready_rows:
+            if not self._emission.rows:
                 raise
             self._failure = failure
-        return self._transactions.take()
+        return self._emission.take()
 
     def _read(self, timeout_s: float) -> None:
-        transactions, packets, clock = self._transactions, self._packets, self._settings.monotonic
+        transactions, emission, limits, clock = (
+            self._transactions, self._emission, self._settings.limits, self._settings.monotonic,
+        )  # fmt: skip
         deadline = clock() + timeout_s
         wait_s, count = timeout_s, 0
-        while transactions.ready_rows < self._settings.max_rows:
-            if self._packed is not None:
-                self._accept_packed(self._packed)
-            else:
-                packet = packets.read(wait_s)
-                if packet is None:
-                    self._listen(wait_s)
-                    return
-                self._silent_s = 0.0
-                self._accept(packet)
-            if transactions.ready_rows:
+        while emission.rows < limits.rows and emission.size < limits.size:
+            event = self._log.read(wait_s) if self._again is None else self._read_again(self._again)
+            if event is None:
+                self._listen(wait_s)
+                return
+            self._silent_s = 0.0
+            transactions.accept(event)
+            self._log.skim = transactions.skimming
+            if transactions.wanted is not self._wanted:
+                self._turn_to(transactions.wanted)
+            if emission.rows:
                 wait_s = 0.0
             count += 1
             if count % _CLOCK_EVERY == 0 or wait_s:
@@ -115,26 +138,36 @@ class BinlogStream:
                     return
                 wait_s = min(wait_s, left_s)
 
-    def close(self) -> None:
-        """Let go of the connection. Safe to call twice."""
-        self._connection.close()
+    def _turn_to(self, wanted: LogPosition | None) -> None:
+        """Read a transaction a second time from where it begins, or go on in the log after it has been read."""
+        if self._again is not None:
+            self._again.close()
+            self._again = None
+        if wanted is not None:
+            request = Dump(0, self._settings.heartbeat_s, stops=True, annotated=self._settings.include_query)
+            self._again = LogReader(self._connect(), self._decoder(), self._server, wanted, request)
+        self._wanted = wanted
 
-    def _accept(self, packet: bytes) -> None:
-        if packet[0] != _EVENT:
-            self._connection.check(packet, self._doing)
-            raise SourceUnavailable(f"{self._doing}: the server has ended the stream")
-        event = self._decoder.decode(packet[1:])
-        if isinstance(event, TransactionPayload):
-            self._packed = event.events
-        else:
-            self._transactions.accept(event)
-
-    def _accept_packed(self, packed: Iterator[Event]) -> None:
-        event = next(packed, None)
+    def _read_again(self, reader: LogReader) -> Event:
+        """The next event of a transaction that is read a second time."""
+        event = reader.read(self._settings.silence_s)
         if event is None:
-            self._packed = None
-        else:
-            self._transactions.accept(event)
+            if reader.ended:
+                raise PositionLost(f"the log ends before the transaction at {self._wanted}", hint=POSITION_LOST_HINT)
+            raise SourceUnavailable(f"reading the binary log from {self._wanted}: not even a heartbeat came")
+        return event
+
+    def _find_prepared(self, xid: str, before: LogPosition) -> PreparedXa:
+        return find_prepared(self._connect, self._decoder, self._server, xid, before)
+
+    def _decoder(self) -> EventDecoder:
+        return EventDecoder(self._settings.captured, schema_of=self._settings.schema_of)
+
+    def close(self) -> None:
+        """Let go of the connections. Safe to call twice."""
+        for reader in (self._log, self._again):
+            if reader is not None:
+                reader.close()
 
     def _listen(self, silent_s: float) -> None:
         self._silent_s += silent_s

@@ -1,59 +1,103 @@
-"""One transaction that is open in the log, and the rows of it that are held until its end is known."""
+"""One transaction that is open in the log, and what of it is held until its end is known."""
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from connectors.source import Change
+from connectors.mysql.binlog import events
+from connectors.mysql.position import PreparedXa
+
+Ranges = Sequence[tuple[int, int]]
+"""Half-open, in ascending order, with gaps between them."""
+
+
+class Held(NamedTuple):
+    """A change that waits for its transaction's end."""
+
+    event: events.Rows
+    offset: int
+    """Of the event in its file."""
+    query: str | None
+    """The statement behind it, if the server logs it."""
+
+
+@dataclass(frozen=True, slots=True)
+class HoldLimits:
+    """What is held in memory at most, about: one more row event, always."""
+
+    rows: int
+    size: int
+    """Bytes of row images as they lie in the log."""
 
 
 @dataclass(slots=True)
 class Transaction:
-    """Rows are counted as they stand in the log, those that a savepoint's rollback takes back among them."""
+    """Its row events of captured tables are its changes, numbered from 0 as they stand in the log."""
 
+    file: str
+    offset: int
+    """Where in ``file`` it begins."""
     gtid: str | None = None
     committed_us: int | None = None
-    thread_id: int | None = None
     explicit: bool = False
     """It lasts until its own end; else it is the one statement that follows."""
-    two_phase: bool = False
-    """It may end in XA PREPARE, after which it may still be rolled back."""
-    rows: int = 0
-    """Rows of captured tables so far."""
+    query: str | None = None
+    """The statement behind the changes that come next, if the server logs it."""
+    changes: int = 0
+    held: list[Held] = field(default_factory=list)
+    """All changes so far, unless it is deferred."""
     held_rows: int = 0
-    held: list[tuple[int, Change]] = field(default_factory=list)
-    """Changes, each with the number of rows before it."""
+    held_size: int = 0
+    deferred: bool = False
+    """It is too large to be held, and is read again once its end is known."""
     savepoints: dict[str, int] = field(default_factory=dict)
-    """Rows before each savepoint."""
+    """Changes before each."""
+    taken_back: list[tuple[int, int]] = field(default_factory=list)
+    """Ranges of changes that a rollback to a savepoint took back."""
+    completes: str | None = None
+    """The XA transaction whose commit or rollback this is."""
 
-    def add(self, change: Change, given: int) -> None:
-        """Count ``change``, and hold those of its rows that are not among the first ``given`` of the transaction."""
-        before, self.rows = self.rows, self.rows + len(change)
-        if self.rows <= given:
+    def add(self, event: events.Rows, offset: int, limits: HoldLimits) -> None:
+        """Take in the next change, and hold it unless that would be too much."""
+        self.changes += 1
+        if self.deferred:
             return
-        if before < given:
-            change = _without_first(change, given - before)
-        self.held.append((before, change))
-        self.held_rows += len(change)
+        self.held.append(Held(event, offset, self.query))
+        self.held_rows += event.count
+        self.held_size += event.image_size
+        if self.held_rows >= limits.rows or self.held_size >= limits.size:
+            self.defer()
 
-    def drop_after(self, rows: int) -> None:
-        """Take back all but the first ``rows`` rows. A savepoint lies between two statements, and so between changes."""
-        while self.held and self.held[-1][0] >= rows:
-            self.held_rows -= len(self.held.pop()[1])
-
-    def take(self) -> list[Change]:
-        """What is held, which is the caller's from now on."""
-        changes = [change for _, change in self.held]
+    def defer(self) -> None:
+        """Let go of what is held."""
+        self.deferred = True
         self.held.clear()
-        self.held_rows = 0
-        return changes
+        self.held_rows = self.held_size = 0
+
+    def set_savepoint(self, name: str) -> None:
+        """A rollback to ``name`` takes back what comes from now on."""
+        self.savepoints[name] = self.changes
+
+    def roll_back_to(self, name: str) -> bool:
+        """Take back all since savepoint ``name``; False if there is none."""
+        start = self.savepoints.get(name)
+        if start is None:
+            return False
+        while self.taken_back and self.taken_back[-1][1] >= start:
+            start = min(start, self.taken_back.pop()[0])
+        if start < self.changes:
+            self.taken_back.append((start, self.changes))
+        return True
+
+    def prepared(self, xid: str, server: str, before: str | None) -> PreparedXa:
+        """Itself as it is remembered under ``xid``, with what it takes to find it again."""
+        return PreparedXa(xid, server, self.file, self.offset, self.gtid, before, self.changes, tuple(self.taken_back))
 
 
-def _without_first(change: Change, rows: int) -> Change:
-    return Change(
-        change.table,
-        change.op,
-        None if change.before is None else change.before[rows:],
-        None if change.after is None else change.after[rows:],
-        change.origin,
-    )
+def in_ranges(ranges: Ranges, number: int) -> bool:
+    """Whether ``number`` is in one of them."""
+    at = bisect_right(ranges, number, key=lambda each: each[0])
+    return at > 0 and number < ranges[at - 1][1]

@@ -1,31 +1,47 @@
 """Binlog events -> committed changes, and the position after them.
 
-The rows of a transaction are held until its end is seen, so that a rollback can still drop them: the log holds one where
-a transaction also touched a temporary table or one of an engine without transactions. A transaction that grows past
-``hold_rows`` is given out in pieces, as it may be larger than memory; should such a one end in a rollback, reading stops.
-Between the pieces the position is the transaction's beginning and the number of its rows that have been given out.
+Nothing of a transaction is given out before its end has been seen: the log holds rollbacks where a transaction also
+touched a temporary table or one of an engine without transactions, and transactions that a crash of the server cut off.
+A small one is held in memory. One that is too large is only skimmed to its end, and then read again; it is given out in
+pieces, between which the position is its beginning and the number of its rows that have been given out. The rows of an
+XA transaction are in the log where it is prepared, and belong to its XA COMMIT, which may come much later.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+from connectors.mysql.again import Again
 from connectors.mysql.binlog import events
-from connectors.mysql.origin import LogPlace, OriginWriter
-from connectors.mysql.position import LogPosition
+from connectors.mysql.emission import Commit, Emission
+from connectors.mysql.offsets import Offsets
+from connectors.mysql.position import LogPosition, PreparedXa
+from connectors.mysql.prepared import PreparedTransactions
 from connectors.mysql.statements import Kind, Statement, classify
-from connectors.mysql.transaction import Transaction
-from connectors.source import Change, Table
-from streamtrain.envelope import Op
+from connectors.mysql.transaction import Held, HoldLimits, Ranges, Transaction, in_ranges
+from connectors.source import Table
 from streamtrain.errors import PositionLost, UnsupportedChange
 
 _ROW_FORMAT_HINT = (
     "only row events can be captured: SET GLOBAL binlog_format = 'ROW' and end the sessions with another format; "
     "`snapshot: when_needed` with a new topic.prefix reads the tables anew"
 )
-_XA_HINT = "XA transactions on captured tables are not supported: leave these tables out of source.include"
+_OTHER_LOG_HINT = "the server's log is not the one that was read before: go back to that server, or begin again under a new topic.prefix"
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionSettings:
+    """What of the log is given out, and how much of it is held in memory."""
+
+    captured: Callable[[str, str], bool]
+    """Whether a table, as (database, name), is captured."""
+    limits: HoldLimits
+    lower_case_names: bool
+    """The server stores names in lower case, however they were written."""
+    find_prepared: Callable[[str, LogPosition], PreparedXa]
+    """Looks for an XA transaction that was prepared before reading began, from the point of its commit back."""
 
 
 class Transactions:
@@ -35,29 +51,21 @@ class Transactions:
     transaction that ``start`` says is half published is not the one that comes.
     """
 
-    def __init__(
-        self,
-        start: LogPosition,
-        captured: Callable[[str, str], bool],
-        origin: OriginWriter,
-        *,
-        hold_rows: int,
-        lower_case_names: bool,
-    ) -> None:
+    def __init__(self, start: LogPosition, emission: Emission, settings: TransactionSettings) -> None:
         self._start = start
         self._file, self._offset = start.file, start.offset
         self._gtids = start.parsed_gtids()
         self._given, self._given_gtid = start.skip_rows, start.skip_gtid
-        self._captured = captured
-        self._origin = origin
-        self._hold_rows = hold_rows
-        self._lower_case_names = lower_case_names
+        self._settings = settings
+        self._emission = emission
+        self._prepared = PreparedTransactions(start.prepared, settings.limits)
         self._transaction: Transaction | None = None
-        self._ready: list[Change] = []
-        self._ready_rows = 0
-        self._wraps, self._last_end = 0, 0
+        self._again: Again | None = None
+        self._offsets = Offsets(start.offset)
         self._handlers: dict[type[events.Event], Callable[[Any], None]] = {
             events.Rows: self._rows,
+            events.SkimmedRows: self._skimmed,
+            events.RowsQuery: self._rows_query,
             events.Query: self._query,
             events.Xid: self._commit,
             events.Gtid: self._gtid,
@@ -74,6 +82,8 @@ class Transactions:
             Kind.SAVEPOINT: self._savepoint,
             Kind.ROLLBACK_TO_SAVEPOINT: self._rollback_to_savepoint,
             Kind.XA_END: lambda _event, _statement: None,
+            Kind.XA_COMMIT: self._xa_commit,
+            Kind.XA_ROLLBACK: self._xa_rollback,
             Kind.NO_ROWS: lambda event, _: self._statement_done(event),
             Kind.TRUNCATE: self._truncate,
             Kind.EXCHANGE: self._exchange,
@@ -81,37 +91,39 @@ class Transactions:
         }
 
     @property
-    def ready_rows(self) -> int:
-        """Rows that ``take`` would give; a TRUNCATE counts as one."""
-        return self._ready_rows
+    def skimming(self) -> bool:
+        """Whether rows need not be decoded for now: they are part of a transaction that is read again in any case."""
+        return self._transaction is not None and self._transaction.deferred and self._again is None
+
+    @property
+    def wanted(self) -> LogPosition | None:
+        """Where the log has to be read again, before it goes on: ``accept`` is then to be given what comes from there."""
+        return None if self._again is None else self._again.start
 
     def accept(self, event: events.Event) -> None:
-        """Take in the next event of the log."""
-        if event.end_position and not event.artificial:
-            # The header holds the low 32 bits of an offset; a fall by half of that range is a step past 4 GiB.
-            self._wraps += self._last_end - event.end_position > 1 << 31
-            self._last_end = event.end_position
+        """Take in the next event of the log, or of what is read again."""
+        if self._again is not None:
+            if self._again.accept(event):
+                self._finish(self._again.last, self._again.commit)
+            return
+        self._offsets.pass_over(event)
         handler = self._handlers.get(type(event))
         if handler is not None:
             handler(event)
         elif self._transaction is None:
             self._move_on(event)
 
-    def take(self) -> list[Change]:
-        """The changes that are ready, which are the caller's from now on."""
-        ready, self._ready = self._ready, []
-        self._ready_rows = 0
-        return ready
-
     def position(self) -> LogPosition:
         """Where to go on after all that ``take`` has given."""
+        given = self._given if self._again is None else self._again.commit.given
         return replace(
             self._start,
             file=self._file,
             offset=self._offset,
             gtids=None if self._gtids is None else str(self._gtids),
-            skip_rows=self._given,
-            skip_gtid=self._given_gtid if self._given else None,
+            skip_rows=given,
+            skip_gtid=self._given_gtid if given else None,
+            prepared=self._prepared.listed(),
         )
 
     # Where we are
@@ -120,7 +132,7 @@ class Transactions:
         self._abandon()
         if event.file != self._file or not event.artificial:
             self._file, self._offset = event.file, event.position
-            self._wraps = self._last_end = 0
+            self._offsets = Offsets()
 
     def _format(self, event: events.FormatDescription) -> None:
         self._abandon()
@@ -135,45 +147,45 @@ class Transactions:
     def _move_on(self, event: events.Event) -> None:
         """Past an event between two transactions. A connection by GTID begins with those at the beginning of the file."""
         if event.end_position and not event.artificial and not self._given:
-            self._offset = max(self._offset, self._end_of(event))
+            self._offset = max(self._offset, self._offsets.end_of(event))
 
-    def _end_of(self, event: events.Event) -> int:
-        return (self._wraps << 32) + event.end_position
+    def _at(self, event: events.Event) -> tuple[str, int]:
+        return self._file, self._offsets.start_of(event)
 
     def _place(self, event: events.Event) -> str:
-        return f"{self._file}:{self._end_of(event) - event.size}"
+        return f"{self._file}:{self._offsets.start_of(event)}"
 
     # Beginnings and ends
 
     def _gtid(self, event: events.Gtid) -> None:
-        self._begin(event, Transaction(event.gtid or None, event.committed_us))
+        self._begin(event, Transaction(*self._at(event), event.gtid or None, event.committed_us))
 
     def _mariadb_gtid(self, event: events.MariadbGtid) -> None:
-        transaction = Transaction(event.gtid, two_phase=event.prepared_xa)
-        transaction.explicit = not (event.standalone or event.completed_xa)
-        self._begin(event, transaction)
+        explicit = not (event.standalone or event.completed_xa)
+        self._begin(event, Transaction(*self._at(event), event.gtid, explicit=explicit))
 
-    def _begin_statement(self, event: events.Query, statement: Statement) -> None:
-        if self._transaction is None:
-            self._begin(event, Transaction())
-        transaction = self._open(event)
+    def _begin_statement(self, event: events.Query, _statement: Statement) -> None:
+        transaction = self._joined(event)
         if transaction.explicit:
             raise self._nested(event)
         transaction.explicit = True
-        transaction.two_phase |= statement.kind is Kind.XA_START
+
+    def _joined(self, event: events.Query) -> Transaction:
+        """The transaction that is open, or the one that begins with this statement, where the log has no GTIDs."""
+        if self._transaction is None:
+            self._begin(event, Transaction(*self._at(event)))
+        return self._open(event)
 
     def _begin(self, event: events.Event, transaction: Transaction) -> None:
         if self._transaction is not None:
             raise self._nested(event)
-        beginning = self._end_of(event) - event.size
         if not self._given:
-            self._offset = beginning
-        elif transaction.gtid != self._given_gtid or (transaction.gtid is None and beginning != self._offset):
+            self._offset = transaction.offset
+        elif transaction.gtid != self._given_gtid or (transaction.gtid is None and transaction.offset != self._offset):
             raise PositionLost(
                 f"{self._given} rows of the transaction at {self._start} are published, but another one is there: "
                 f"{transaction.gtid or self._place(event)}",
-                hint="the server's log is not the one that was read before: go back to that server, "
-                "or begin again under a new topic.prefix",
+                hint=_OTHER_LOG_HINT,
             )
         self._transaction = transaction
 
@@ -185,81 +197,127 @@ class Transactions:
             raise UnsupportedChange(f"a change or a commit without a transaction at {self._place(event)}")
         return self._transaction
 
+    def _committed(self, event: events.Event, transaction: Transaction, place: tuple[str, int] | None = None) -> Commit:
+        """What its changes share, now that its end has come."""
+        gtid = transaction.gtid
+        committed_us = transaction.committed_us or (event.timestamp * 1_000_000 if place else None)
+        name = gtid or f"file={transaction.file},pos={transaction.offset}"
+        return Commit(name, gtid, committed_us, place, given=self._given)
+
     def _commit(self, event: events.Event) -> None:
         transaction = self._open(event)
-        if self._given > transaction.rows:
-            raise PositionLost(
-                f"{self._given} rows of the transaction at {self._start} are published, but it has {transaction.rows}",
-                hint="the server's log, or source.include, is not what it was: begin again under a new topic.prefix",
-            )
-        self._give_out(transaction)
-        self._finish(event, transaction)
+        commit = self._committed(event, transaction)
+        if transaction.deferred:
+            self._read_again(event, self._origin_of("", transaction), commit)
+            return
+        self._give_out(transaction.held, transaction.taken_back, commit)
+        self._finish(event, commit)
+
+    def _give_out(self, changes: Sequence[Held], taken_back: Ranges, commit: Commit) -> None:
+        for number, held in enumerate(changes):
+            if taken_back and in_ranges(taken_back, number):
+                commit.rows += held.event.count
+            else:
+                self._emission.rows_of(commit, held.event, (self._file, held.offset), held.query)
+
+    def _read_again(self, event: events.Event, origin: PreparedXa, commit: Commit) -> None:
+        start = self._start_of(origin)
+        self._given_gtid = commit.gtid
+        self._again = Again(start, origin, self._emission, commit, event)
+
+    def _start_of(self, origin: PreparedXa) -> LogPosition:
+        """Where it can be read again: by its file, or by its GTID where another server has taken over since."""
+        here = replace(self._start, file=origin.file, offset=origin.offset, gtids=None, prepared=())
+        if origin.server == self._start.server and origin.offset < 1 << 32:
+            return here
+        if origin.before is not None:
+            return replace(here, gtids=origin.before)
+        if self._gtids is not None and origin.gtid is not None:
+            return replace(here, gtids=str(self._gtids.without(origin.gtid)))
+        raise PositionLost(f"{origin} was read from another server", hint=_OTHER_LOG_HINT)
 
     def _rollback(self, event: events.Event) -> None:
         transaction = self._open(event)
         self._refuse_if_given(f"a transaction is rolled back at {self._place(event)}, after it was published in part")
-        self._finish(event, transaction)
+        self._end(event, transaction)
 
-    def _finish(self, event: events.Event, transaction: Transaction) -> None:
+    def _finish(self, event: events.Event, commit: Commit) -> None:
+        """All of a committed transaction has been given out."""
+        transaction, self._again = self._open(event), None
+        if self._given > commit.rows:
+            raise PositionLost(
+                f"{self._given} rows of the transaction at {self._start} are published, but it has {commit.rows}",
+                hint="the server's log, or source.include, is not what it was: begin again under a new topic.prefix",
+            )
+        if transaction.explicit or transaction.completes:
+            self._emission.end(commit, event)
+        self._end(event, transaction)
+
+    def _end(self, event: events.Event, transaction: Transaction) -> None:
         if transaction.gtid is not None and self._gtids is not None:
             self._gtids.add(transaction.gtid)
+        if transaction.completes is not None:
+            self._prepared.remove(transaction.completes)
         self._transaction = None
         self._given = 0
-        self._offset = self._end_of(event)
+        self._offset = self._offsets.end_of(event)
 
     def _refuse_if_given(self, message: str) -> None:
         if self._given:
-            raise UnsupportedChange(
-                message,
-                hint=f"raise source.commit_rows above {self._given} and begin again under a new topic.prefix, "
-                "and keep temporary tables and engines without transactions out of large transactions",
-            )
+            raise UnsupportedChange(message, hint=_OTHER_LOG_HINT)
+
+    # XA
 
     def _xa_prepare(self, event: events.XaPrepare) -> None:
         transaction = self._open(event)
         if event.one_phase:
             self._commit(event)
-        elif transaction.rows:
-            raise UnsupportedChange(f"XA PREPARE of captured rows at {self._place(event)}", hint=_XA_HINT)
-        else:
-            self._finish(event, transaction)
+            return
+        self._prepared.add(self._origin_of(event.xid, transaction), transaction)
+        self._end(event, transaction)
+
+    def _origin_of(self, xid: str, transaction: Transaction) -> PreparedXa:
+        mariadb = self._start.flavor == "mariadb" and self._gtids is not None
+        return transaction.prepared(xid, self._start.server, str(self._gtids) if mariadb else None)
+
+    def _xa_commit(self, event: events.Query, statement: Statement) -> None:
+        transaction = self._joined(event)
+        if transaction.explicit:
+            self._commit(event)
+            return
+        transaction.completes = statement.name
+        origin = self._prepared.get(statement.name) or self._settings.find_prepared(statement.name, self.position())
+        commit = self._committed(event, transaction, self._at(event))
+        held = self._prepared.held(statement.name)
+        if held is None and origin.changes:
+            self._read_again(event, origin, commit)
+            return
+        self._give_out(held or (), origin.taken_back, commit)
+        self._finish(event, commit)
+
+    def _xa_rollback(self, event: events.Query, statement: Statement) -> None:
+        transaction = self._joined(event)
+        transaction.completes = statement.name
+        self._rollback(event)
+
+    # Savepoints, changes and other statements
 
     def _savepoint(self, event: events.Query, statement: Statement) -> None:
-        transaction = self._open(event)
-        transaction.savepoints[statement.name] = transaction.rows
+        self._open(event).set_savepoint(statement.name)
 
     def _rollback_to_savepoint(self, event: events.Query, statement: Statement) -> None:
-        transaction = self._open(event)
-        if transaction.rows < self._given:
-            return  # read before: it took back nothing that was given out, or reading would have stopped here
-        kept = transaction.savepoints.get(statement.name, -1)
-        if kept < self._given:
-            self._refuse_if_given(f"rows that are published are rolled back at {self._place(event)}")
+        if not self._open(event).roll_back_to(statement.name):
             raise UnsupportedChange(f"rollback to an unknown savepoint at {self._place(event)}")
-        transaction.drop_after(kept)
 
-    # Changes
+    def _rows_query(self, event: events.RowsQuery) -> None:
+        if self._transaction is not None:
+            self._transaction.query = event.sql
 
     def _rows(self, event: events.Rows) -> None:
-        transaction = self._open(event)
-        change = Change(event.table, event.op, event.before, event.after, self._block(event, event.table, transaction))
-        transaction.add(change, self._given)
-        if transaction.held_rows >= self._hold_rows:
-            if transaction.two_phase:
-                raise UnsupportedChange(f"a large XA transaction at {self._place(event)}", hint=_XA_HINT)
-            self._give_out(transaction)
-            self._given, self._given_gtid = transaction.rows, transaction.gtid
+        self._open(event).add(event, self._offsets.start_of(event), self._settings.limits)
 
-    def _block(self, event: events.Rows | events.Query, table: Table, transaction: Transaction) -> dict[str, Any]:
-        committed_us = transaction.committed_us or event.timestamp * 1_000_000
-        place = LogPlace(
-            self._file, self._end_of(event) - event.size, event.server_id, transaction.gtid, event.thread_id
-        )
-        return self._origin.block(table, committed_us, place)
-
-    def _give_out(self, transaction: Transaction) -> None:
-        self._ready_rows += transaction.held_rows
-        self._ready.extend(transaction.take())
+    def _skimmed(self, event: events.SkimmedRows) -> None:
+        self._open(event).changes += 1
 
     def _query(self, event: events.Query) -> None:
         statement = classify(event.sql, event.database)
@@ -273,17 +331,16 @@ class Transactions:
 
     def _truncate(self, event: events.Query, statement: Statement) -> None:
         name = self._stored_name(statement)
-        if self._captured(*name):
-            if self._transaction is None:
-                self._begin(event, Transaction())
-            table = Table(*name, columns=())
-            transaction = self._open(event)
-            transaction.held.append((0, Change(table, Op.TRUNCATE, None, None, self._block(event, table, transaction))))
-            transaction.held_rows += 1
+        if self._settings.captured(*name):
+            transaction = self._joined(event)
+            if transaction.explicit:
+                raise UnsupportedChange(f"a TRUNCATE within a transaction at {self._place(event)}")
+            commit = self._committed(event, transaction)
+            self._emission.truncate(commit, event, Table(*name, columns=()), self._at(event))
         self._statement_done(event)
 
     def _exchange(self, event: events.Query, statement: Statement) -> None:
-        if self._captured(*self._stored_name(statement)):
+        if self._settings.captured(*self._stored_name(statement)):
             raise UnsupportedChange(
                 f"{'.'.join(statement.table)} got rows that no event tells of at {self._place(event)}",
                 hint="`snapshot: when_needed` with a new topic.prefix reads the tables anew",
@@ -292,7 +349,7 @@ class Transactions:
 
     def _stored_name(self, statement: Statement) -> tuple[str, str]:
         database, name = statement.table
-        return (database.lower(), name.lower()) if self._lower_case_names else (database, name)
+        return (database.lower(), name.lower()) if self._settings.lower_case_names else (database, name)
 
     def _unknown(self, event: events.Query, _statement: Statement) -> None:
         verb = event.sql.split(maxsplit=1)[0][:20]

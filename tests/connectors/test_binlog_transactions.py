@@ -51,7 +51,7 @@ def test_mysql_s_transactions_begin_with_a_gtid_and_end_with_their_commit() -> N
     lines = [shown(event) for event in decoded("mysql", "transactions")]
     assert lines == [
         "Rotate", "FormatDescription", "gtid ", "CREATE TABLE t (id INT PRIMARY KEY) ENGINE=InnoDB",
-        "gtid ", "BEGIN", "ROWS_QUERY", "TableMap", "Rows", "SAVEPOINT `s`", "Xid",
+        "gtid ", "BEGIN", "RowsQuery", "TableMap", "Rows", "SAVEPOINT `s`", "Xid",
         "gtid blue", "BEGIN", "TableMap", "Rows", "Xid",
         "gtid ", "XA START X'676c6f62616c',X'6272616e6368',7", "TableMap", "Rows", "XA END X'676c6f62616c',X'6272616e6368',7",
         "prepare X'676c6f62616c',X'6272616e6368',7", "gtid ", "XA COMMIT X'676c6f62616c',X'6272616e6368',7",
@@ -64,8 +64,8 @@ def test_mariadb_s_transactions_begin_with_a_gtid_in_place_of_begin() -> None:
     lines = [shown(event) for event in decoded("mariadb", "transactions_mariadb")]
     assert lines == [
         "Rotate", "FormatDescription", "gtid standalone", "CREATE TABLE t (id INT PRIMARY KEY) ENGINE=InnoDB",
-        "gtid", "MARIADB_ANNOTATE_ROWS", "TableMap", "Rows", "Xid",
-        "gtid prepared_xa", "MARIADB_ANNOTATE_ROWS", "TableMap", "Rows", "XA END X'676c6f62616c',X'6272616e6368',7",
+        "gtid", "RowsQuery", "TableMap", "Rows", "Xid",
+        "gtid prepared_xa", "RowsQuery", "TableMap", "Rows", "XA END X'676c6f62616c',X'6272616e6368',7",
         "prepare X'676c6f62616c',X'6272616e6368',7", "gtid standalone completed_xa", "XA COMMIT X'676c6f62616c',X'6272616e6368',7",
         "gtid", "USER_VAR", "UPDATE t SET id = @x WHERE id = 4", "Xid",
         "Rotate", "Rotate", "FormatDescription", "MariadbGtidList", "MARIADB_BINLOG_CHECKPOINT",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from contextlib import closing
 
 import pytest
 
 from connectors.source import Change, Position
+from streamtrain.envelope import Op
 from tests.connectors.mysql_capture import opened, read_to_end, seen, source_for, transaction
 from tests.servers import Database
 
@@ -85,3 +87,33 @@ def test_reading_goes_on_in_the_middle_of_a_compressed_transaction(
                 break
     assert rows == whole
     assert in_the_middle > 3
+
+
+@pytest.mark.parametrize("compression", ["ON", "OFF"])
+def test_a_transaction_of_a_hundred_megabytes_takes_little_memory(
+    mysql: Database, mysql_database: str, compression: str
+) -> None:
+    mysql.execute("CREATE TABLE large (id INT PRIMARY KEY, b MEDIUMTEXT)", database=mysql_database)
+    source = source_for(mysql, f"{mysql_database}.large", snapshot="no_data")
+    source.open(None)
+    with closing(source):
+        transaction(
+            mysql,
+            mysql_database,
+            f"SET SESSION binlog_transaction_compression = {compression}, cte_max_recursion_depth = 100000",
+            "INSERT INTO large WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 1000)"
+            " SELECT i, REPEAT(CHAR(65 + i % 26), 100000) FROM n",
+        )
+        end, rows, most = source.end(), 0, 0
+        tracemalloc.start()
+        try:
+            while not source.reached(end):
+                for change in source.read(1.0).changes:
+                    assert isinstance(change, Change)
+                    assert (change.op, change.after) == (Op.CREATE, change.after)
+                    rows += len(change)
+            _, most = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert rows == 1_000
+    assert most < 40_000_000

@@ -39,8 +39,6 @@ HARMLESS = [
     "GRANT SELECT ON *.* TO x",
     "SET PASSWORD FOR 'zz'@'%'='*66'",
     "SET DEFAULT ROLE r TO u",
-    "XA COMMIT X'61',X'',1",
-    "XA ROLLBACK X'61',X'',1",
     "ANALYZE TABLE t",
     "FLUSH PRIVILEGES",
     "# Dum",
@@ -111,3 +109,8 @@ def test_transactions_begin_end_and_go_back() -> None:
 def test_savepoints_are_known_by_name_whatever_the_case(sql: str) -> None:
     assert classify("SAVEPOINT `s p`", "") == Statement(Kind.SAVEPOINT, name="s p")
     assert classify(sql, "") == Statement(Kind.ROLLBACK_TO_SAVEPOINT, name="s p")
+
+
+def test_the_end_of_an_xa_transaction_names_it_as_its_prepare_does() -> None:
+    for ending, kind in (("COMMIT", Kind.XA_COMMIT), ("ROLLBACK", Kind.XA_ROLLBACK)):
+        assert classify(f"XA {ending} X'61',X'62',7", "shop") == Statement(kind, name="X'61',X'62',7")

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.mysql.binlog import events
+from connectors.mysql.emission import Emission
 from connectors.mysql.origin import OriginWriter
-from connectors.mysql.position import LogPosition
-from connectors.mysql.transactions import Transactions
-from connectors.source import Change, Table
+from connectors.mysql.position import LogPosition, PreparedXa
+from connectors.mysql.transaction import HoldLimits
+from connectors.mysql.transactions import Transactions, TransactionSettings
+from connectors.source import Change, SourceEvent, Table
 from streamtrain.envelope import Op
 from streamtrain.errors import PositionLost, StreamtrainError, UnsupportedChange
 
@@ -43,7 +46,7 @@ class Log:
     def rows(self, *ids: int, op: Op = Op.CREATE) -> events.Event:
         rows = [(number,) for number in ids]
         before, after = (rows, None) if op is Op.DELETE else (None, rows)
-        return events.Rows(TABLE, op, before, after, 77, **self.header())
+        return events.Rows(TABLE, op, before, after, 77, 10 * len(ids), **self.header())
 
     def xid(self) -> events.Event:
         return events.Xid(9, **self.header())
@@ -51,22 +54,71 @@ class Log:
     def heartbeat(self) -> events.Event:
         return events.Heartbeat("binlog.000003", **self.header(end_position=self.offset))
 
-    def prepare(self, *, one_phase: bool) -> events.Event:
-        return events.XaPrepare("X'61',X'',1", one_phase, **self.header())
+    def prepare(self, xid: str = "61", *, one_phase: bool = False) -> events.Event:
+        return events.XaPrepare(f"X'{xid}',X'',1", one_phase, **self.header())
 
 
-def reading(start: LogPosition = START, hold_rows: int = 1_000, lower_case_names: bool = False) -> Transactions:
-    captured = lambda database, table: (database, table) == ("shop", "events")  # noqa: E731
-    return Transactions(
-        start, captured, OriginWriter("mysql", "p"), hold_rows=hold_rows, lower_case_names=lower_case_names
-    )
+class Reading:
+    """Transactions, and a log that they read again from where they ask for it."""
+
+    def __init__(self, start: LogPosition = START, hold_rows: int = 1_000, **options: Any) -> None:
+        self.emission = Emission(OriginWriter("mysql", "p"), metadata=options.pop("metadata", False), query=True)
+        settings = TransactionSettings(
+            lambda database, table: (database, table) == ("shop", "events"),
+            HoldLimits(hold_rows, options.pop("hold_size", 1 << 30)),
+            options.pop("lower_case_names", False),
+            options.pop("find_prepared", never_prepared),
+        )
+        self.transactions = Transactions(start, self.emission, settings)
+        self.log: list[events.Event] = options.pop("log", [])
+        self.stops: list[tuple[LogPosition, list[SourceEvent]]] = []
+        """The position after each event, and all that was given before it."""
+        self.read_again = 0
+        self._given: list[SourceEvent] = []
+
+    def accept(self, event: events.Event) -> None:
+        if event not in self.log:
+            self.log.append(event)
+        self._accept(event)
+        wanted = self.transactions.wanted
+        if wanted is None:
+            return
+        self.read_again += 1
+        from_there = (each for each in self.log if each.end_position - each.size >= wanted.offset)
+        while self.transactions.wanted is not None:
+            self._accept(next(from_there))
+
+    def _accept(self, event: events.Event) -> None:
+        if isinstance(event, events.Rows) and self.transactions.skimming:
+            event = events.SkimmedRows(
+                timestamp=event.timestamp, server_id=1, end_position=event.end_position, size=SIZE, artificial=False
+            )
+        self.transactions.accept(event)
+        ready = self.emission.take()
+        self._given = [*self._given, *ready]
+        self.stops.append((self.transactions.position(), self._given))
+
+    def take(self) -> list[Any]:
+        given, self._given = self._given, []
+        return given
+
+    def position(self) -> LogPosition:
+        return self.transactions.position()
 
 
-def ids(changes: list[Change]) -> list[int]:
-    return [row[0] for change in changes for row in change.after or change.before or ()]
+def never_prepared(xid: str, _before: LogPosition) -> PreparedXa:
+    raise PositionLost(f"{xid} was never prepared")
 
 
-def feed(transactions: Transactions, *sent: events.Event) -> list[int]:
+def reading(start: LogPosition = START, hold_rows: int = 1_000, **options: Any) -> Reading:
+    return Reading(start, hold_rows, **options)
+
+
+def ids(changes: Sequence[SourceEvent]) -> list[int]:
+    return [row[0] for change in changes if isinstance(change, Change) for row in change.after or change.before or ()]
+
+
+def feed(transactions: Reading, *sent: events.Event) -> list[int]:
     for event in sent:
         transactions.accept(event)
     return ids(transactions.take())
@@ -119,18 +171,41 @@ def test_a_rollback_to_a_savepoint_that_was_never_set_stops() -> None:
         feed(transactions, log.gtid(1), log.query("BEGIN"), log.rows(1), log.query("ROLLBACK TO `a`"))
 
 
-def test_a_large_transaction_is_given_out_in_pieces_and_goes_on_where_it_was() -> None:
+def test_a_large_transaction_is_given_out_in_pieces_once_its_end_has_come_and_goes_on_where_it_was() -> None:
     log, transactions = Log(), reading(hold_rows=3)
     beginning = [log.gtid(1), log.query("BEGIN"), log.rows(1, 2), log.rows(3, 4), log.rows(5)]
     rest = [log.rows(6), log.xid()]
-    assert feed(transactions, *beginning) == [1, 2, 3, 4]
-    middle = transactions.position()
-    assert middle == replace(START, skip_rows=4, skip_gtid=f"{UUID}:1")
-    assert feed(transactions, *rest) == [5, 6]
-    again = reading(middle)
-    assert again.position() == middle
-    assert feed(again, *beginning, *rest) == [5, 6]
-    assert again.position() == transactions.position() == replace(START, offset=1_700, gtids=f"{UUID}:1")
+    assert feed(transactions, *beginning) == []
+    assert transactions.position() == START
+    assert feed(transactions, *rest) == [1, 2, 3, 4, 5, 6]
+    assert transactions.read_again == 1
+    after = replace(START, offset=1_700, gtids=f"{UUID}:1")
+    assert transactions.position() == after
+    middles = {position.skip_rows: (position, before) for position, before in transactions.stops if position.skip_rows}
+    assert sorted(middles) == [2, 4, 5, 6]
+    for rows, (middle, before) in middles.items():
+        assert middle == replace(START, skip_rows=rows, skip_gtid=f"{UUID}:1")
+        again = reading(middle, hold_rows=3)
+        assert again.position() == middle
+        assert ids(before) + feed(again, *beginning, *rest) == [1, 2, 3, 4, 5, 6]
+        assert again.position() == after
+
+
+def test_rows_too_wide_to_be_held_are_read_again_however_few_they_are() -> None:
+    log, transactions = Log(), reading(hold_size=25)
+    assert feed(transactions, log.gtid(1), log.query("BEGIN"), log.rows(1, 2), log.rows(3), log.xid()) == [1, 2, 3]
+    assert transactions.read_again == 1
+
+
+def test_a_row_of_a_large_transaction_stands_where_its_event_is() -> None:
+    offsets = []
+    for hold_rows in (1_000, 2):
+        log, transactions = Log(), reading(hold_rows=hold_rows)
+        feed_all = [log.gtid(1), log.query("BEGIN"), log.rows(1, 2), log.rows(3), log.xid()]
+        for event in feed_all:
+            transactions.accept(event)
+        offsets.append([(change.origin["pos"], change.origin["gtid"]) for change in transactions.take()])
+    assert offsets[0] == offsets[1] == [(1_200, f"{UUID}:1"), (1_300, f"{UUID}:1")]
 
 
 def test_a_resumed_transaction_may_be_cut_into_other_events() -> None:
@@ -142,14 +217,22 @@ def test_a_resumed_transaction_may_be_cut_into_other_events() -> None:
     assert [(change.op, change.before, change.after) for change in changes] == [(Op.DELETE, [(4,), (5,)], None)]
 
 
-@pytest.mark.parametrize("ending", ["ROLLBACK", "ROLLBACK TO `s`"])
-def test_rows_that_were_given_out_and_are_rolled_back_stop(ending: str) -> None:
-    log, transactions = Log(), reading(hold_rows=2)
-    assert feed(transactions, log.gtid(1), log.query("BEGIN"), log.query("SAVEPOINT s"), log.rows(1, 2)) == [1, 2]
-    with pytest.raises(UnsupportedChange) as caught:
-        feed(transactions, log.query(ending))
-    assert "binlog.000003:1400" in caught.value.message
-    assert caught.value.hint
+@pytest.mark.parametrize(("ending", "kept"), [("ROLLBACK", []), ("ROLLBACK TO `s`", [1])])
+def test_a_rollback_of_a_large_transaction_leaves_what_it_leaves_of_a_small_one(ending: str, kept: list[int]) -> None:
+    for hold_rows in (1_000, 2):
+        log, transactions = Log(), reading(hold_rows=hold_rows)
+        sent = [log.gtid(1), log.query("BEGIN"), log.rows(1), log.query("SAVEPOINT s"), log.rows(2, 3), log.rows(4)]
+        sent.append(log.query(ending))
+        if kept:
+            sent += [log.rows(5), log.xid()]
+        assert feed(transactions, *sent) == [*kept, *([5] if kept else [])]
+        assert transactions.position() == replace(START, offset=log.offset, gtids=f"{UUID}:1")
+
+
+def test_a_transaction_that_was_published_in_part_and_is_rolled_back_now_stops() -> None:
+    log, transactions = Log(), reading(replace(START, skip_rows=1, skip_gtid=f"{UUID}:1"))
+    with pytest.raises(UnsupportedChange, match=r"rolled back at binlog\.000003:1300, after it was published in part"):
+        feed(transactions, log.gtid(1), log.query("BEGIN"), log.rows(1), log.query("ROLLBACK"))
 
 
 @given(
@@ -170,17 +253,10 @@ def test_resuming_in_a_transaction_with_savepoints_gives_what_one_reading_gives(
             sent.append(log.query(f"{'SAVEPOINT' if kind == 's' else 'ROLLBACK TO'} s{count}"))
     sent.append(log.xid())
     whole = feed(reading(hold_rows=1_000_000), *sent)
-    transactions, given_out = reading(hold_rows=hold_rows), list[int]()
-    stops: list[tuple[LogPosition, int]] = []
-    try:
-        for event in sent:
-            given_out += feed(transactions, event)
-            stops.append((transactions.position(), len(given_out)))
-    except UnsupportedChange:
-        assume(False)  # rows that were given out were taken back
-    assert given_out == whole
-    for position, count in stops[:-1]:
-        assert whole[:count] + feed(reading(position, hold_rows=1_000_000), *sent) == whole
+    transactions = reading(hold_rows=hold_rows)
+    assert feed(transactions, *sent) == whole
+    for position, before in transactions.stops[:-1]:
+        assert ids(before) + feed(reading(position, hold_rows=hold_rows), *sent) == whole
 
 
 def test_the_position_stays_while_another_transaction_comes_than_the_one_that_was_half_published() -> None:
@@ -250,45 +326,6 @@ def test_rows_exchanged_from_elsewhere_stop_for_a_captured_table_alone() -> None
         feed(reading(), log.gtid(2), log.query("ALTER TABLE events EXCHANGE PARTITION p WITH TABLE other"))
 
 
-def test_an_xa_transaction_stops_at_its_prepare_if_it_touched_captured_rows() -> None:
-    log, transactions = Log(), reading()
-    assert (
-        feed(
-            transactions,
-            log.gtid(1),
-            log.query("XA START X'61'"),
-            log.query("XA END X'61'"),
-            log.prepare(one_phase=False),
-        )
-        == []
-    )
-    assert transactions.position().gtids == f"{UUID}:1"
-    one_phase = [
-        log.gtid(2),
-        log.query("XA START X'62'"),
-        log.rows(1),
-        log.query("XA END X'62'"),
-        log.prepare(one_phase=True),
-    ]
-    assert feed(transactions, *one_phase) == [1]
-    with pytest.raises(UnsupportedChange, match="XA"):
-        feed(
-            transactions,
-            log.gtid(3),
-            log.query("XA START X'63'"),
-            log.rows(1),
-            log.query("XA END X'63'"),
-            log.prepare(one_phase=False),
-        )
-
-
-def test_an_xa_transaction_is_never_given_out_before_its_prepare() -> None:
-    log, transactions = Log(), reading(hold_rows=2)
-    with pytest.raises(UnsupportedChange, match="XA"):
-        feed(transactions, log.gtid(1), log.query("XA START X'63'"), log.rows(1, 2))
-    assert transactions.take() == []
-
-
 def test_mariadbs_transactions_begin_with_their_gtid() -> None:
     start = LogPosition("mariadb", "1", "binlog.000003", 1_000, None)
     log, transactions = Log(), reading(start)
@@ -297,12 +334,6 @@ def test_mariadbs_transactions_begin_with_their_gtid() -> None:
     alone = events.MariadbGtid("0-1-8", standalone=True, prepared_xa=False, completed_xa=False, **log.header())
     assert feed(transactions, alone, log.query("CREATE TABLE x (a INT)")) == []
     assert transactions.position().offset == 1_500
-    completed = events.MariadbGtid("0-1-9", standalone=False, prepared_xa=False, completed_xa=True, **log.header())
-    assert feed(transactions, completed, log.query("XA COMMIT X'61',X'',1")) == []
-    assert transactions.position().offset == 1_700
-    prepared = events.MariadbGtid("0-1-10", standalone=False, prepared_xa=True, completed_xa=False, **log.header())
-    with pytest.raises(UnsupportedChange, match="XA"):
-        feed(transactions, prepared, log.rows(2), log.query("XA END X'61',X'',1"), log.prepare(one_phase=False))
 
 
 def test_a_server_without_gtids_is_followed_by_its_begins() -> None:
@@ -329,17 +360,19 @@ def test_the_events_at_the_beginning_of_a_file_do_not_move_the_position_back() -
     assert transactions.position() == START
 
 
-def test_a_transaction_that_a_crash_of_the_server_cut_off_is_dropped_unless_it_was_given_out() -> None:
-    for hold_rows, lost in ((1_000, False), (1, True)):
-        log, transactions = Log(), reading(hold_rows=hold_rows)
-        feed(transactions, log.gtid(1), log.query("BEGIN"), log.rows(1))
-        format_description = events.FormatDescription("9", True, 19, False, **Log(20).header())
-        if lost:
-            with pytest.raises(UnsupportedChange, match="died"):
-                transactions.accept(format_description)
-            continue
-        assert feed(transactions, format_description) == []
-        assert feed(transactions, log.gtid(1), log.query("BEGIN"), log.rows(7), log.xid()) == [7]
+@pytest.mark.parametrize("hold_rows", [1_000, 1])
+def test_a_transaction_that_a_crash_of_the_server_cut_off_is_dropped(hold_rows: int) -> None:
+    log, transactions = Log(), reading(hold_rows=hold_rows)
+    assert feed(transactions, log.gtid(1), log.query("BEGIN"), log.rows(1)) == []
+    assert feed(transactions, events.FormatDescription("9", True, 19, False, **Log(20).header())) == []
+    assert feed(transactions, log.gtid(1), log.query("BEGIN"), log.rows(7), log.xid()) == [7]
+
+
+def test_a_transaction_that_a_crash_cut_off_after_it_was_published_in_part_stops() -> None:
+    log, transactions = Log(), reading(replace(START, skip_rows=1, skip_gtid=f"{UUID}:1"))
+    feed(transactions, log.gtid(1), log.query("BEGIN"), log.rows(1))
+    with pytest.raises(UnsupportedChange, match="died"):
+        transactions.accept(events.FormatDescription("9", True, 19, False, **Log(20).header()))
 
 
 def test_heartbeats_and_uncaptured_transactions_move_the_position() -> None:

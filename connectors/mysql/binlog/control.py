@@ -24,6 +24,7 @@ from connectors.mysql.binlog.events import (
     PreviousGtids,
     Query,
     Rotate,
+    RowsQuery,
     XaPrepare,
     Xid,
 )
@@ -177,6 +178,15 @@ def _tagged_gtid(header: Header, reader: Reader) -> Gtid:
     return Gtid(name, committed_us, anonymous=False, **header.fields())
 
 
+def _rows_query(header: Header, reader: Reader) -> RowsQuery:
+    reader.uint(1)  # a length that says nothing for statements of 256 bytes and more
+    return RowsQuery(reader.rest().decode(errors="backslashreplace"), **header.fields())
+
+
+def _annotate_rows(header: Header, reader: Reader) -> RowsQuery:
+    return RowsQuery(reader.rest().decode(errors="backslashreplace"), **header.fields())
+
+
 _STANDALONE, _PREPARED_XA, _COMPLETED_XA = 0x01, 0x40, 0x80
 
 
@@ -227,6 +237,8 @@ CONTROL: dict[int, Callable[[Header, Reader], Event]] = {
     EventType.PREVIOUS_GTIDS: _previous_gtids,
     EventType.HEARTBEAT: _heartbeat,
     EventType.XA_PREPARE: _xa_prepare,
+    EventType.ROWS_QUERY: _rows_query,
+    EventType.MARIADB_ANNOTATE_ROWS: _annotate_rows,
     EventType.MARIADB_GTID: _mariadb_gtid,
     EventType.MARIADB_GTID_LIST: _mariadb_gtid_list,
 }

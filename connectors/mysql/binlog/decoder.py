@@ -25,6 +25,7 @@ from connectors.mysql.binlog.events import (
     Query,
     Rotate,
     Rows,
+    SkimmedRows,
     TableMap,
     TransactionPayload,
 )
@@ -106,6 +107,8 @@ class EventDecoder:
         """
         self.file = ""
         """The log file that the next event is from, as Rotate events tell it."""
+        self.skim = False
+        """Leave the rows of wanted tables undecoded."""
         self._wanted = wanted
         self._key_columns = dict(key_columns or {})
         self._schema_of = schema_of
@@ -258,7 +261,7 @@ class EventDecoder:
             raise Malformed(f"has no column {', '.join(missing)}", "correct the key columns in the configuration")
         return replace(table, key=tuple(table.columns.index(name) for name in names))
 
-    def _rows(self, header: Header, data: bytes, end: int) -> Rows | Ignored:
+    def _rows(self, header: Header, data: bytes, end: int) -> Rows | SkimmedRows | Ignored:
         table_low, table_high, flags = _ROWS_HEADER.unpack_from(data, HEADER_LENGTH)
         table_id = table_low | table_high << 32
         mapped = self._tables.get(table_id)
@@ -270,6 +273,8 @@ class EventDecoder:
             raise Malformed(f"no TABLE_MAP has come for its table id {table_id}", _NO_MAP_HINT)
         if mapped.compiled is None:
             return Ignored(event_name(header.type), **header.fields())
+        if self.skim:
+            return SkimmedRows(**header.fields())
         try:
             return self._wanted_rows(header, mapped.compiled, Reader(data, HEADER_LENGTH + _ROWS_HEADER.size, end))
         except _UNDECODABLE as error:
@@ -287,6 +292,7 @@ class EventDecoder:
             present = int.from_bytes(reader.take((count + 7) // 8), "little")
             if present & compiled.all_columns != compiled.all_columns:
                 raise Malformed("the row image is not full", _NOT_FULL_HINT)
+        image_size = reader.left
         rows = compiled.decode(reader.data[: reader.end], reader.position, reader.end)
         if op is not Op.UPDATE:
             before, after = (rows, None) if op is Op.DELETE else (None, rows)
@@ -294,7 +300,7 @@ class EventDecoder:
             raise Malformed("an update whose last row has no image after it")
         else:
             before, after = rows[::2], rows[1::2]
-        return Rows(table, op, before, after, self._thread_id, **header.fields())
+        return Rows(table, op, before, after, self._thread_id, image_size, **header.fields())
 
 
 _ROWS_HEADER = Struct("<IHH")

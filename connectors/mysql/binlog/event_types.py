@@ -73,10 +73,8 @@ IGNORED = frozenset(
         EventType.RAND,
         EventType.USER_VAR,
         EventType.IGNORABLE,
-        EventType.ROWS_QUERY,  # the text of the statement behind the rows, as ANNOTATE_ROWS
         EventType.TRANSACTION_CONTEXT,  # of group replication, as VIEW_CHANGE
         EventType.VIEW_CHANGE,
-        EventType.MARIADB_ANNOTATE_ROWS,
         EventType.MARIADB_BINLOG_CHECKPOINT,  # for the server's own crash recovery
         EventType.MARIADB_START_ENCRYPTION,  # of the file; the server decrypts what it sends
     }

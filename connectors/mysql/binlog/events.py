@@ -139,6 +139,26 @@ class Rows(Event):
     after: list[Row] | None
     thread_id: int | None
     """The connection that made the change, if its transaction began with a Query (MariaDB's begin with a GTID)."""
+    image_size: int
+    """Bytes of all its rows as they lie in the log."""
+
+    @property
+    def count(self) -> int:
+        """The number of rows."""
+        rows = self.after if self.after is not None else self.before
+        return 0 if rows is None else len(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class SkimmedRows(Event):
+    """Rows of a table that is wanted, left undecoded: only their being there was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowsQuery(Event):
+    """The statement behind the row events that follow, as its client sent it."""
+
+    sql: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,84 @@
+"""One connection on which a server sends its log, event by event."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from connectors.mysql.binlog.decoder import EventDecoder
+from connectors.mysql.binlog.events import Event, TransactionPayload
+from connectors.mysql.connection import Connection
+from connectors.mysql.position import LogPosition
+from connectors.mysql.replication import Dump, dump, prepare, register
+from connectors.mysql.server import Server
+from streamtrain.errors import SourceUnavailable
+
+_EVENT, _EOF = 0x00, 0xFE
+
+
+class LogReader:
+    """Owns ``connection``. Not thread-safe.
+
+    Raises PositionLost if the log does not hold ``position`` any more, AccessDenied without REPLICATION SLAVE.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        decoder: EventDecoder,
+        server: Server,
+        position: LogPosition,
+        request: Dump,
+    ) -> None:
+        self._connection = connection
+        self._doing = f"reading the binary log from {position}"
+        self._decoder = decoder
+        self._packed: Iterator[Event] | None = None
+        """What is left of a transaction that came as one event."""
+        self._stops, self._ended = request.stops, False
+        prepare(connection, server, position, request.heartbeat_s)
+        if request.replica_id:
+            register(connection, request.replica_id)
+        self._packets = dump(connection, server, position, request)
+
+    @property
+    def skim(self) -> bool:
+        """Whether rows are left undecoded."""
+        return self._decoder.skim
+
+    @skim.setter
+    def skim(self, skim: bool) -> None:
+        self._decoder.skim = skim
+
+    @property
+    def ended(self) -> bool:
+        """Whether all up to the log's end has been read, where that was asked for."""
+        return self._ended
+
+    def read(self, timeout_s: float) -> Event | None:
+        """The next event; None if none came within ``timeout_s``, or after the end."""
+        while True:
+            if self._packed is not None:
+                event = next(self._packed, None)
+                if event is not None:
+                    return event
+                self._packed = None
+            packet = self._packets.read(timeout_s)
+            if packet is None:
+                return None
+            if packet[0] != _EVENT:
+                self._end(packet)
+                return None
+            event = self._decoder.decode(packet[1:])
+            if not isinstance(event, TransactionPayload):
+                return event
+            self._packed = event.events
+
+    def _end(self, packet: bytes) -> None:
+        self._connection.check(packet, self._doing)
+        if packet[0] != _EOF or not self._stops:
+            raise SourceUnavailable(f"{self._doing}: the server has ended the stream")
+        self._ended = True
+
+    def close(self) -> None:
+        """Let go of the connection. Safe to call twice."""
+        self._connection.close()
