@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 C_SOURCES := $(shell find connectors -name '*.c')
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo check test bench clean
+.PHONY: help install demo check test bench chaos clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,10 @@ test: .venv/installed-dev  ## all tests, on private instances of real servers, f
 bench: .venv/installed-dev  ## measure this project and its peers in one run on this machine
 	$(PYTHON) -m tests.servers fetch mysql kafka debezium
 	$(PYTHON) -m benchmarks
+
+chaos: .venv/installed-dev  ## kill and freeze everything under random work; options: SEED=, MINUTES=3, SOURCE=mysql|mariadb|both
+	$(PYTHON) -m tests.servers fetch
+	$(PYTHON) -m tests.chaos --minutes $(or $(MINUTES),3) --source $(or $(SOURCE),both) $(if $(SEED),--seed $(SEED)) $(CHAOS)
 
 clean:  ## remove .venv and everything generated; fetched servers stay in their cache
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage streamtrain-demo

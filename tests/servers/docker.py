@@ -68,6 +68,12 @@ class Container:
             run(("docker", "kill", self._name))
             self._end_client()
 
+    def pause(self) -> None:
+        run(("docker", "pause", self._name))
+
+    def resume(self) -> None:
+        run(("docker", "unpause", self._name))
+
     def remove(self) -> None:
         if self._client is not None:
             run(("docker", "rm", "--force", "--volumes", self._name))

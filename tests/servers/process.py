@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import atexit
+import os
 import shutil
+import signal
 import subprocess
 import weakref
 from collections.abc import Sequence
@@ -43,7 +45,7 @@ class Process:
             raise ServerUnavailable(f"{self._command[0]} is running already, as process {self.pid}")
         with self._log.open("ab") as log:
             self._child = subprocess.Popen(
-                (*_die_with_parent(), *self._command),
+                (*die_with_parent(), *self._command),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -68,12 +70,20 @@ class Process:
             self._child.kill()
             self._child.wait()
 
+    def pause(self) -> None:
+        """Stop it where it stands; its connections stay open and nobody answers."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
+
     def remove(self) -> None:
         """As ``kill``: a process leaves nothing behind but its folder."""
         self.kill()
 
 
-def _die_with_parent() -> tuple[str, ...]:
+def die_with_parent() -> tuple[str, ...]:
+    """Words to put before a command, so that it ends with the thread that started it; none where that cannot be had."""
     setpriv = shutil.which("setpriv")
     return (setpriv, "--pdeathsig", "KILL", "--") if setpriv else ()
 

@@ -26,6 +26,10 @@ class Runner(Protocol):
 
     def kill(self) -> None: ...
 
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
+
     def remove(self) -> None:
         """End it at once and leave nothing of it outside the instance's folder. Safe to call twice."""
 
@@ -82,6 +86,13 @@ class PrivateServer(ABC):
     def kill(self) -> None:
         """End it with SIGKILL, as a crash would."""
         self._runner.kill()
+
+    def pause(self) -> None:
+        """Freeze it, as a machine that swaps or migrates does: connections stay open and nothing answers."""
+        self._runner.pause()
+
+    def resume(self) -> None:
+        self._runner.resume()
 
     def restart(self) -> None:
         """Shut it down if it runs, and start it on the same port with the same data."""

@@ -1,0 +1,66 @@
+"""What the workload knows of its own transactions: which were acknowledged, which never came to be, and when."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass
+class History:
+    """Filled by all writing threads while a round runs, read by the checker after it.
+
+    Moments are numbers of one counter: if one transaction was acknowledged at 5 and another began at 7, the first comes
+    before the second in every true order of commits.
+    """
+
+    acknowledged: dict[int, int] = field(default_factory=dict)
+    """Tag -> the moment at which the commit was acknowledged."""
+    undone: set[int] = field(default_factory=set)
+    """Tags of transactions that were rolled back: no row may ever show one."""
+    unknown: set[int] = field(default_factory=set)
+    """Tags of transactions whose commit was sent and never answered."""
+    alone: dict[int, tuple[int, int, int]] = field(default_factory=dict)
+    """Tags of acknowledged statements in autocommit, which have no row in the journal: the moment at which it began, and
+    the least and most rows that show its tag."""
+    namings: list[tuple[int, dict[str, int]]] = field(default_factory=list)
+    """Which table had which name from the journal's row with this tag on."""
+    renamed_columns: dict[str, str] = field(default_factory=dict)
+    """New name of a column -> the one before."""
+    statements: dict[str, int] = field(default_factory=dict)
+    """How often each kind of statement took effect."""
+    _moments: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+    _tags: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def begin(self) -> tuple[int, int]:
+        """The tag of a new transaction, and the moment."""
+        with self._lock:
+            return next(self._tags), next(self._moments)
+
+    def acknowledge(self, tag: int) -> None:
+        with self._lock:
+            self.acknowledged[tag] = next(self._moments)
+
+    def undo(self, tag: int) -> None:
+        with self._lock:
+            self.undone.add(tag)
+
+    def lose_sight(self, tag: int) -> None:
+        with self._lock:
+            self.unknown.add(tag)
+
+    def acknowledge_alone(self, tag: int, began: int, low: int, high: int) -> None:
+        with self._lock:
+            self.alone[tag] = (began, low, high)
+            self.acknowledged[tag] = next(self._moments)
+
+    def name(self, tag: int, names: Mapping[str, int]) -> None:
+        with self._lock:
+            self.namings.append((tag, dict(names)))
+
+    def count(self, what: str) -> None:
+        with self._lock:
+            self.statements[what] = self.statements.get(what, 0) + 1

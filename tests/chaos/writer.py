@@ -1,0 +1,366 @@
+"""A connection of the workload: random transactions, and an account of what each of them did.
+
+A transaction writes one row into the journal before it commits: its tag, the moment it began, and the least and the most
+row changes that it made elsewhere. Whether it committed is then a question to the table, even where the server died in
+the commit.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import pymysql
+
+from tests.chaos.history import History
+from tests.chaos.schema import DATABASE, JOURNAL, NOISE, Catalog, TableModel
+from tests.servers import PrivateDatabase
+
+DUPLICATE, LOCK_TIMEOUT, DEADLOCK = 1062, 1205, 1213
+# A table that was altered, renamed or dropped since its model was taken.
+CHANGED = {1054, 1146, 1412, 1364, 1051, 1136, 1091}
+# The statement or the whole connection was killed, or the server is going down, or is being asked too much for now.
+INTERRUPTED = {1053, 1317, 1969, 1927, 3169, 1152, 1158, 1159, 1160, 1161, 1040, 1042, 1044, 1180, 2002, 2003, 2006, 2013, 2014, 4031, 0}  # fmt: skip
+SETTINGS = (
+    "SET SESSION sql_mode = '', time_zone = '+00:00', innodb_lock_wait_timeout = 2, lock_wait_timeout = 5,"
+    " foreign_key_checks = 0"
+)
+
+
+@dataclass(frozen=True)
+class Features:
+    """What beyond plain transactions the source is to be shown."""
+
+    xa: bool = False
+    compressed: bool = False
+    partial_json: bool = False
+
+
+class Abandoned(Exception):
+    """The transaction under way came to nothing; the connection is fit for another."""
+
+
+@dataclass
+class Pace:
+    """How hard the workload works: the mean pause between two transactions, and what is large."""
+
+    pause_s: float = 0.03
+    large_rows: int = 4_000
+
+
+class Writer:
+    """One connection's worth of work, until ``stop`` is set. Runs in a thread of its own."""
+
+    def __init__(
+        self, name: str, chance: random.Random, server: PrivateDatabase, catalog: Catalog, history: History
+    ) -> None:
+        self.name = name
+        self.pace = Pace()
+        self.features = Features()
+        self.failure: BaseException | None = None
+        self._chance = chance
+        self._server = server
+        self._catalog = catalog
+        self._history = history
+        self._connection: pymysql.connections.Connection[Any] | None = None
+        self._low = self._high = 0
+        self._did: list[str] = []
+
+    @property
+    def thread_id(self) -> int | None:
+        """The server's number of the present connection, for KILL."""
+        connection = self._connection
+        return None if connection is None else int(connection.thread_id())
+
+    def run(self, stop: threading.Event) -> None:
+        """Work; what was not foreseen ends this writer and is kept as ``failure``."""
+        try:
+            while not stop.wait(self._chance.expovariate(1 / self.pace.pause_s)):
+                self.turn()
+        except BaseException as error:  # noqa: BLE001 - told by the round, which would miss a thread's end
+            self.failure = error
+        finally:
+            self._let_go()
+
+    def turn(self) -> None:
+        """One transaction, whatever becomes of it."""
+        tag, moment = self._history.begin()
+        self._low = self._high = 0
+        self._did = []
+        how = self._chance.random()
+        try:
+            connection = self._connected()
+            if how < 0.15:
+                self._alone(connection, tag, moment)
+            elif how < 0.25 and self.features.xa:
+                self._two_phase(connection, tag, moment)
+            else:
+                self._together(connection, tag, moment, roll_back=how > 0.92)
+        except Abandoned:
+            self._history.undo(tag)
+        except pymysql.err.MySQLError as error:
+            require_foreseen(error)
+            self._history.undo(tag)
+            self._let_go()
+        else:
+            for what in self._did:
+                self._history.count(what)
+
+    def _connected(self) -> pymysql.connections.Connection[Any]:
+        if self._connection is None:
+            self._connection = self._server.connect(connect_timeout=2, read_timeout=30, autocommit=False)
+            with self._connection.cursor() as cursor:
+                cursor.execute(SETTINGS)
+                if self.features.compressed and self._chance.random() < 0.5:
+                    cursor.execute("SET SESSION binlog_transaction_compression = ON")
+                if self.features.partial_json and self._chance.random() < 0.5:
+                    cursor.execute("SET SESSION binlog_row_value_options = 'PARTIAL_JSON'")
+        return self._connection
+
+    def _let_go(self) -> None:
+        if self._connection is not None:
+            with suppress(pymysql.err.MySQLError, OSError):
+                self._connection.close()
+            self._connection = None
+
+    # Transactions
+
+    def _together(
+        self, connection: pymysql.connections.Connection[Any], tag: int, moment: int, *, roll_back: bool
+    ) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(self._chance.choice(["BEGIN", "START TRANSACTION"]))
+            self._fill(cursor, tag, moment)
+            if roll_back:
+                cursor.execute("ROLLBACK")
+                self._did = ["rollback"]
+                raise Abandoned
+            self._commit(cursor, tag, "COMMIT")
+
+    def _two_phase(self, connection: pymysql.connections.Connection[Any], tag: int, moment: int) -> None:
+        """XA: prepared, perhaps left alone for a while or by its connection, then committed or rolled back."""
+        name = f"'{self.name}-{tag}'"
+        with connection.cursor() as cursor:
+            cursor.execute(f"XA START {name}")
+            try:
+                self._fill(cursor, tag, moment)
+                cursor.execute(f"XA END {name}")
+            except Abandoned:
+                with suppress(pymysql.err.MySQLError):
+                    cursor.execute(f"XA END {name}")
+                cursor.execute(f"XA ROLLBACK {name}")
+                raise
+            if self._chance.random() < 0.2:
+                self._commit(cursor, tag, f"XA COMMIT {name} ONE PHASE")
+                return
+            try:
+                cursor.execute(f"XA PREPARE {name}")
+                self._did.append("xa prepare")
+                if self._chance.random() < 0.25:
+                    cursor.execute(f"XA ROLLBACK {name}")
+                    raise Abandoned
+                cursor.execute(f"XA COMMIT {name}")
+            except pymysql.err.MySQLError as error:
+                require_foreseen(error)
+                self._history.lose_sight(tag)
+                self._let_go()
+                return
+            self._history.acknowledge(tag)
+
+    def _commit(self, cursor: Any, tag: int, statement: str) -> None:
+        try:
+            cursor.execute(statement)
+        except pymysql.err.MySQLError as error:
+            require_foreseen(error)
+            self._history.lose_sight(tag)
+            self._let_go()
+        else:
+            self._history.acknowledge(tag)
+
+    def _alone(self, connection: pymysql.connections.Connection[Any], tag: int, moment: int) -> None:
+        """A statement in autocommit. It has no row in the journal: its own rows show that it happened."""
+        connection.autocommit(True)
+        try:
+            with connection.cursor() as cursor:
+                self._statement(cursor, tag)
+        except Abandoned:
+            raise
+        except pymysql.err.MySQLError as error:
+            require_foreseen(error)
+            self._history.lose_sight(tag)
+            self._let_go()
+            return
+        finally:
+            if self._connection is not None:
+                connection.autocommit(False)
+        leaves_no_tag = any(what.startswith("delete") for what in self._did)
+        self._did.append("autocommit")
+        self._history.acknowledge_alone(tag, moment, 0 if leaves_no_tag else self._low, self._high)
+
+    def _fill(self, cursor: Any, tag: int, moment: int) -> None:
+        if self._chance.random() < 0.02:
+            self._large(cursor, tag)
+        for _ in range(self._chance.choice([1, 1, 1, 2, 3, 5, 8])):
+            if self._chance.random() < 0.15:
+                self._taken_back(cursor, tag)
+            self._statement(cursor, tag)
+        if self._chance.random() < 0.2:
+            self._try(cursor, f"INSERT INTO {DATABASE}.{NOISE} (text) VALUES (%s)", ["noise" * 20])
+        values = [tag, moment, self._low, self._high]
+        self._try(cursor, f"INSERT INTO {DATABASE}.{JOURNAL} (tag, began, low, high) VALUES (%s, %s, %s, %s)", values)
+
+    def _taken_back(self, cursor: Any, tag: int) -> None:
+        low, high, did = self._low, self._high, list(self._did)
+        name = self._chance.choice(["s", "`a b`", "s2"])
+        self._try(cursor, f"SAVEPOINT {name}", [])
+        for _ in range(self._chance.randint(1, 3)):
+            self._statement(cursor, tag)
+        self._try(cursor, f"ROLLBACK TO SAVEPOINT {name}", [])
+        self._low, self._high, self._did = low, high, [*did, "savepoint taken back"]
+
+    def _try(self, cursor: Any, sql: str, values: list[Any]) -> int | None:
+        """Rows affected; None if the statement met a duplicate key and changed nothing.
+
+        Raises Abandoned, rolled back, if the transaction cannot go on.
+        """
+        try:
+            return int(cursor.execute(sql, values))
+        except pymysql.err.MySQLError as error:
+            code = code_of(error)
+            if code == DUPLICATE:
+                return None
+            if code in CHANGED | {LOCK_TIMEOUT, DEADLOCK, 1614}:
+                if not cursor.connection.get_autocommit():
+                    self._roll_back(cursor)
+                raise Abandoned from None
+            raise
+
+    def _roll_back(self, cursor: Any) -> None:
+        with suppress(pymysql.err.OperationalError):  # within XA it is not allowed, and the caller ends that
+            cursor.execute("ROLLBACK")
+
+    # Statements
+
+    def _statement(self, cursor: Any, tag: int) -> None:
+        tables = self._catalog.tables()
+        if tables:
+            table = self._chance.choice(sorted(tables, key=lambda one: one.home))
+            name, act = self._chance.choices(self._acts, [weight for weight, _ in self._weights])[0]
+            if act(self, cursor, table, tag):
+                self._did.append(name)
+
+    def _large(self, cursor: Any, tag: int) -> None:
+        """More rows in one statement than a capture keeps in memory or in one of its own transactions."""
+        free = [table for table in self._catalog.tables() if table.auto]
+        if free and self._insert(cursor, self._chance.choice(free), tag, self.pace.large_rows):
+            self._did.append("large insert")
+
+    def _insert(self, cursor: Any, table: TableModel, tag: int, rows: int, verb: str = "INSERT INTO") -> int | None:
+        columns = [*(() if table.auto else table.key), *table.columns]
+        names = ", ".join(f"`{name}`" for name in ("tx", "born", "ver", *(column.name for column in columns)))
+        places = ", ".join(["%s", "%s", "1", *(column.kind.placeholder for column in columns)])
+        different = rows if table.key else (rows + 1) // 2  # a table without a key holds rows that are quite alike
+        few = [[column.draw(self._chance) for column in columns] for _ in range(min(different, 50))]
+        values: list[Any] = []
+        for index in range(rows):
+            values += [tag, tag, *few[index % len(few)]]
+        sql = f"{verb} {table.quoted} ({names}) VALUES {', '.join([f'({places})'] * rows)}"
+        changed = self._try(cursor, sql, values)
+        if changed:
+            self._low += changed
+            self._high += changed
+        return changed
+
+    def _insert_one(self, cursor: Any, table: TableModel, tag: int) -> int | None:
+        return self._insert(cursor, table, tag, 1)
+
+    def _insert_many(self, cursor: Any, table: TableModel, tag: int) -> int | None:
+        return self._insert(cursor, table, tag, self._chance.randint(2, 30))
+
+    def _insert_ignore(self, cursor: Any, table: TableModel, tag: int) -> int | None:
+        return self._insert(cursor, table, tag, self._chance.randint(1, 5), "INSERT IGNORE INTO")
+
+    def _replace(self, cursor: Any, table: TableModel, tag: int) -> int | None:
+        """The server may log a row that was there as an update, or as a delete and an insert."""
+        low = self._low
+        changed = self._insert(cursor, table, tag, 1, "REPLACE INTO")
+        self._low = low + (1 if changed else 0)
+        return changed
+
+    def _upsert(self, cursor: Any, table: TableModel, tag: int) -> int | None:
+        columns = [*(() if table.auto else table.key), *table.columns]
+        names = ", ".join(f"`{name}`" for name in ("tx", "born", "ver", *(column.name for column in columns)))
+        places = ", ".join(["%s", "%s", "1", *(column.kind.placeholder for column in columns)])
+        values = [tag, tag, *(column.draw(self._chance) for column in columns)]
+        update = "ON DUPLICATE KEY UPDATE tx = VALUES(tx), ver = ver + 1"
+        changed = self._try(cursor, f"INSERT INTO {table.quoted} ({names}) VALUES ({places}) {update}", values)
+        self._low += 1 if changed else 0
+        self._high += 1 if changed else 0
+        return changed
+
+    def _update(self, cursor: Any, table: TableModel, tag: int) -> int | None:
+        most = min(2, len(table.columns))
+        columns = self._chance.sample(table.columns, self._chance.randint(0, most))
+        sets = ["tx = %s", "ver = ver + 1", *(f"`{column.name}` = {column.kind.placeholder}" for column in columns)]
+        values = [tag, *(column.draw(self._chance) for column in columns)]
+        where, found = self._some(table, tag)
+        changed = self._try(cursor, f"UPDATE {table.quoted} SET {', '.join(sets)} {where}", values + found)
+        self._low += changed or 0
+        self._high += changed or 0
+        return changed
+
+    def _move(self, cursor: Any, table: TableModel, tag: int) -> int | None:
+        """An update that changes the key."""
+        if not table.key:
+            return self._update(cursor, table, tag)
+        moved = self._chance.sample(table.key, self._chance.randint(1, len(table.key)))
+        sets = ["tx = %s", "ver = ver + 1", *(f"`{column.name}` = {column.kind.placeholder}" for column in moved)]
+        values = [tag, *(column.draw(self._chance) for column in moved)]
+        where, found = self._some(table, tag, 1)
+        changed = self._try(cursor, f"UPDATE {table.quoted} SET {', '.join(sets)} {where}", values + found)
+        self._low += changed or 0
+        self._high += changed or 0
+        return changed
+
+    def _delete(self, cursor: Any, table: TableModel, tag: int) -> int | None:
+        where, found = self._some(table, tag)
+        changed = self._try(cursor, f"DELETE FROM {table.quoted} {where}", found)
+        self._low += changed or 0
+        self._high += changed or 0
+        return changed
+
+    def _some(self, table: TableModel, tag: int, most: int = 0) -> tuple[str, list[Any]]:
+        """A WHERE clause for a few neighbouring rows, or seldom for very many."""
+        most = most or self._chance.choice([1, 1, 1, 2, 5, 20, 500 if self._chance.random() < 0.1 else 3])
+        if not table.key:
+            return f"WHERE born >= %s ORDER BY born LIMIT {most}", [self._chance.randint(0, tag)]
+        first = table.key[0]
+        return f"WHERE `{first.name}` >= %s ORDER BY `{first.name}` LIMIT {most}", [first.draw(self._chance)]
+
+    _Act = Callable[["Writer", Any, TableModel, int], "int | None"]
+    _weights: tuple[tuple[float, tuple[str, _Act]], ...] = (
+        (4, ("insert", _insert_one)),
+        (1, ("insert of many rows", _insert_many)),
+        (1, ("insert ignore", _insert_ignore)),
+        (1, ("replace", _replace)),
+        (1, ("upsert", _upsert)),
+        (5, ("update", _update)),
+        (1, ("key move", _move)),
+        (2, ("delete", _delete)),
+    )
+    _acts = tuple(act for _, act in _weights)
+
+
+def code_of(error: BaseException) -> int:
+    """The number of a server's or PyMySQL's error; -1 if it has none."""
+    return error.args[0] if error.args and isinstance(error.args[0], int) else -1
+
+
+def require_foreseen(error: BaseException) -> None:
+    """Raises ``error`` again unless it is one of those that faults and other writers cause."""
+    if code_of(error) not in INTERRUPTED | CHANGED | {LOCK_TIMEOUT, DEADLOCK, 1614, 1399, 1402, 1397}:
+        raise error
