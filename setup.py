@@ -2,13 +2,10 @@
 
 from setuptools import Extension, setup
 
+NAMES = ("connectors._row_json", "connectors.mysql.binlog._rows")
+
 setup(
     ext_modules=[
-        Extension(
-            "connectors.mysql.binlog._rows",
-            ["connectors/mysql/binlog/_rows.c"],
-            extra_compile_args=["-O3"],
-            optional=True,
-        ),
+        Extension(name, [name.replace(".", "/") + ".c"], extra_compile_args=["-O3"], optional=True) for name in NAMES
     ]
 )

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple, Protocol
 import orjson
 
 from connectors.envelope import messages
-from connectors.source import Change, SchemaChange, SourceEvent, TransactionEvent
+from connectors.row_json import RowEncoder, row_encoder
+from connectors.source import Change, SchemaChange, SourceEvent, Table, TransactionEvent
 from streamtrain.envelope import topic_name
 from streamtrain.topic.base import Messages
 
@@ -38,23 +39,34 @@ class JsonSerializer:
 
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
-        self._topics: dict[tuple[str, str], str] = {}
+        self._tables: dict[tuple[str, str], _Known] = {}
 
     def serialize(self, event: SourceEvent, now_ns: int) -> Iterable[Addressed]:
         if isinstance(event, Change):
-            return (Addressed(self._topic(event), messages(event, now_ns)),)
+            known = self._known(event.table)
+            return (Addressed(known.topic, messages(event, now_ns, known.encoder)),)
         if isinstance(event, TransactionEvent):
             document = transaction_document(event)
             key = {"id": event.id}
             return (_one(f"{self._prefix}.transaction", key, document),)
         return (_one(self._prefix, {"databaseName": event.database}, schema_document(event, now_ns)),)
 
-    def _topic(self, change: Change) -> str:
-        name = (change.table.database, change.table.name)
-        topic = self._topics.get(name)
-        if topic is None:
-            topic = self._topics[name] = topic_name(self._prefix, *name)
-        return topic
+    def _known(self, table: Table) -> _Known:
+        name = (table.database, table.name)
+        known = self._tables.get(name)
+        if (
+            known is None or known.table is not table
+        ):  # the same object comes with every change, until the table changes
+            known = self._tables[name] = _Known(table, topic_name(self._prefix, *name), row_encoder(table))
+        return known
+
+
+class _Known(NamedTuple):
+    """What is made once for a table."""
+
+    table: Table
+    topic: str
+    encoder: RowEncoder
 
 
 def transaction_document(event: TransactionEvent) -> dict[str, Any]:

@@ -46,9 +46,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "connectors.__init__": set(),
     "connectors.source": {"streamtrain.envelope"},
     "connectors.checks": set(),
-    "connectors.envelope": {"connectors.source", "streamtrain.envelope", "streamtrain.topic"},
+    "connectors.row_json": {"connectors.source", "connectors._row_json"},
+    "connectors.envelope": {"connectors.source", "connectors.row_json", "streamtrain.envelope", "streamtrain.topic"},
     "connectors.serializing": {
-        "connectors.source", "connectors.envelope", "streamtrain.envelope", "streamtrain.topic",
+        "connectors.source", "connectors.envelope", "connectors.row_json", "streamtrain.envelope", "streamtrain.topic",
     },
     "connectors.relay": {"connectors.source", "connectors.serializing", "streamtrain.topic"},
     "connectors.mysql": {

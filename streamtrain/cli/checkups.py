@@ -12,20 +12,15 @@ from connectors.mysql.doctor import examine as examine_mysql
 from connectors.sqlite.doctor import examine as examine_sqlite
 from streamtrain.cli import build
 from streamtrain.cli.existing import missing_state_file
+from streamtrain.cli.topic_checkups import topic_checks
 from streamtrain.config.endpoints import MysqlSource, SqliteSource
 from streamtrain.config.models import Config
 from streamtrain.errors import StreamtrainError
-from streamtrain.topic.kafka import BrokerReport, TopicReport, probe
-
-# An initial snapshot is one transaction: 15 minutes is what brokers allow by default.
-_TRANSACTION_TIMEOUT_MS = 900_000
-# An envelope holds a row twice; rows with blobs pass Kafka's default of 1 MB.
-_MESSAGE_BYTES = 1_000_000
 
 
 def examine(config: Config) -> list[Check]:
     """Every check of this configuration, in the order of the line."""
-    return [*_source(config), *_topics(config), *_state(config), *_features(config)]
+    return [*_source(config), *topic_checks(config), *_state(config), *_features(config)]
 
 
 def _source(config: Config) -> list[Check]:
@@ -34,61 +29,6 @@ def _source(config: Config) -> list[Check]:
     if isinstance(config.source, SqliteSource):
         return examine_sqlite(build.sqlite_settings(config, config.source))
     return [Check("source", "ok", "none: someone else fills the topics")]
-
-
-def _topics(config: Config) -> Iterator[Check]:
-    if config.topic.kind == "file":
-        yield Check("topics", "ok", f"files in {config.topic.directory}")
-        return
-    report = probe(build.kafka_settings(config), [config.topic_name])
-    if report.problem is not None:
-        yield Check("broker", "fail", report.problem.message, "a reachable broker", report.problem.hint or
-                    f"start Kafka at {config.topic.bootstrap}, or set topic.bootstrap")  # fmt: skip
-        return
-    yield from _broker(report)
-    for topic in report.topics:
-        yield from _topic(config, topic)
-
-
-def _broker(report: BrokerReport) -> Iterator[Check]:
-    yield Check("broker", "ok", f"{report.brokers} at {report.bootstrap}")
-    found = report.transaction_max_timeout_ms
-    long_enough = found >= _TRANSACTION_TIMEOUT_MS
-    yield Check("transaction.max.timeout.ms", "ok" if long_enough else "warn", str(found), "longer than the initial snapshot takes, which is one "
-                "transaction", f"broker setting transaction.max.timeout.ms={_TRANSACTION_TIMEOUT_MS}")  # fmt: skip
-
-
-def _topic(config: Config, topic: TopicReport) -> Iterator[Check]:
-    if not topic.exists:
-        made = config.source.kind != "none"
-        yield Check(
-            f"topic {topic.name}", "ok" if made else "warn", "does not exist yet", "it is made by `streamtrain connect`"
-        )
-        return
-    yield Check(f"topic {topic.name}", "ok", f"{topic.partitions} partition(s), replication {topic.replication}")
-    compacted = "compact" in topic.cleanup_policy
-    yield Check(
-        f"cleanup.policy of {topic.name}",
-        "warn" if compacted else "ok",
-        topic.cleanup_policy,
-        "delete: a compacted topic cannot be replayed as it was learned",
-        f"kafka-configs --alter --topic {topic.name} --add-config cleanup.policy=delete",
-    )
-    for_ever = topic.retention_ms == -1 and topic.retention_bytes == -1
-    yield Check(
-        f"retention of {topic.name}",
-        "ok" if for_ever else "warn",
-        f"retention.ms {topic.retention_ms}, retention.bytes {topic.retention_bytes}",
-        "-1, or longer than the oldest checkpoint is to be replayed",
-        f"kafka-configs --alter --topic {topic.name} --add-config retention.ms=-1,retention.bytes=-1",
-    )
-    yield Check(
-        f"max.message.bytes of {topic.name}",
-        "ok" if topic.max_message_bytes >= _MESSAGE_BYTES else "warn",
-        str(topic.max_message_bytes),
-        "more than twice the largest row",
-        f"kafka-configs --alter --topic {topic.name} --add-config max.message.bytes=10485760",
-    )
 
 
 def _state(config: Config) -> Iterator[Check]:

@@ -58,8 +58,12 @@ class Messages:
         return len(self.values)
 
     def __iter__(self) -> Iterator[Message]:
-        for index, (key, value) in enumerate(zip(self.keys, self.values, strict=True)):
-            yield Message(key, value, self.headers.get(index, ()))
+        for index in range(len(self)):
+            yield self.at(index)
+
+    def at(self, index: int) -> Message:
+        """One of them."""
+        return Message(self.keys[index], self.values[index], self.headers.get(index, ()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,18 +71,33 @@ class Broker:
 class PrivateKafka(Broker, PrivateServer):
     """A Kafka of our own. ``settings`` are further broker settings and win over the usual ones.
 
+    ``protocols`` are further listeners by name, each with its security protocol; ``bootstraps`` says where they listen.
     ``jvm`` are the options of its virtual machine; a benchmark takes ``JVM``.
     """
 
     name = "kafka"
     variable = "KAFKA_BOOTSTRAP"
 
-    def __init__(self, settings: Mapping[str, str] | None = None, jvm: Command = SHORT_LIVED_JVM) -> None:
+    def __init__(
+        self,
+        settings: Mapping[str, str] | None = None,
+        jvm: Command = SHORT_LIVED_JVM,
+        protocols: Mapping[str, str] | None = None,
+    ) -> None:
         self.fetch()
         port, controller = free_port(), free_port()
+        further = {name: f"127.0.0.1:{free_port()}" for name in protocols or {}}
+        self.bootstraps = {"PLAINTEXT": f"127.0.0.1:{port}"} | further
+        served = ",".join(f"{name}://{where}" for name, where in self.bootstraps.items())
         own = {
-            "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}",
-            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
+            "listeners": f"{served},CONTROLLER://127.0.0.1:{controller}",
+            "advertised.listeners": served,
+            "listener.security.protocol.map": ",".join(
+                (
+                    SETTINGS["listener.security.protocol.map"],
+                    *(f"{name}:{each}" for name, each in (protocols or {}).items()),
+                )
+            ),
             "controller.quorum.voters": f"1@127.0.0.1:{controller}",
         }
         folder = InstanceFolder(self.name)

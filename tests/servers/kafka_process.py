@@ -46,7 +46,7 @@ class KafkaProcess(Process):
         properties, log = folder / "controller.properties", folder / "controller.log"
         alone = {
             "process.roles": "controller",
-            "listeners": self._settings["listeners"].partition(",")[2],
+            "listeners": self._settings["listeners"].rpartition(",")[2],
             "broker.session.timeout.ms": "100",
             "broker.heartbeat.interval.ms": "50",
         }

@@ -92,7 +92,7 @@ CODES: dict[type[StreamtrainError], frozenset[str]] = {
 _CLASS_OF = {name: error for error, names in CODES.items() for name in names}
 
 _HINTS: dict[type[StreamtrainError], str] = {
-    TopicUnavailable: "check that the brokers of topic.bootstrap run and can be reached",
+    TopicUnavailable: "check that the brokers of topic.bootstrap run and can be reached, and that topic.security fits the port",
     FencedOut: "only one connector may run with this name: stop the other one, or give this one another name",
     PositionLost: "the topic was made anew, or its retention removed records that were not read yet",
     AccessDenied: "check topic.security and the rights of its user",
@@ -111,12 +111,27 @@ _HINTS_BY_CODE = {
     "INVALID_TRANSACTION_TIMEOUT": "raise transaction.max.timeout.ms on the broker",
     "UNKNOWN_TOPIC_OR_PART": "the connector creates topics: start it, or check topic.prefix",
     "UNSUPPORTED_VERSION": "the broker is too old: Kafka 2.5 or newer is needed",
+    "_AUTHENTICATION": "check sasl.mechanism, sasl.username and sasl.password in topic.security",
+    "_INVALID_ARG": "check topic.security: PEM files that this process may read, the key of the certificate, a mechanism "
+    "among PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 and OAUTHBEARER",
     "_SSL": "check ssl.ca.location and whether the broker's port speaks TLS",
 }
+
+# Handshakes that fail again however often they are tried. librdkafka tells them by text alone, as _SSL or _TRANSPORT.
+_HANDSHAKES = {
+    "certificate verify failed": "set ssl.ca.location in topic.security to the authority that signed the broker's "
+    "certificate. If it did: connect to the broker by a host name of its certificate, or set "
+    "ssl.endpoint.identification.algorithm: none, which trusts every broker with a certificate of that authority",
+    "SSL alert number": "the broker wants a certificate that it trusts: set ssl.certificate.location and ssl.key.location "
+    "in topic.security",
+}
+_HANDSHAKE_CODES = frozenset({"_SSL", "_TRANSPORT"})
 
 
 def kind_of(error: KafkaError) -> type[StreamtrainError]:
     """Which of our errors a Kafka error is. Flags decide only about codes that this version does not know."""
+    if _handshake_hint(error) is not None:
+        return AccessDenied
     known = _CLASS_OF.get(error.name())
     if known is not None:
         return known
@@ -126,30 +141,37 @@ def kind_of(error: KafkaError) -> type[StreamtrainError]:
 def translate(error: KafkaError, doing: str, *, hint: str = "") -> StreamtrainError:
     """Our error for Kafka's. ``doing`` says what was attempted and where; librdkafka's text never holds a secret."""
     kind = kind_of(error)
-    return kind(
-        f"{doing}: {error.str()} ({error.name()})", hint=hint or _HINTS_BY_CODE.get(error.name()) or _HINTS[kind]
-    )
+    known = _handshake_hint(error) or _HINTS_BY_CODE.get(error.name()) or _HINTS[kind]
+    return kind(f"{doing}: {error.str()} ({error.name()})", hint=hint or known)
+
+
+def _handshake_hint(error: KafkaError) -> str | None:
+    if error.name() not in _HANDSHAKE_CODES:
+        return None
+    text = error.str()
+    return next((hint for said, hint in _HANDSHAKES.items() if said in text), None)
 
 
 class Reports:
     """What one client tells outside its calls: lost brokers, refused logins, fatal errors (librdkafka's ``error_cb``).
 
-    A refused login shows in the call itself as a time-out; ``cause`` finds the reason that was told beside it.
+    A refused login or handshake shows in the call itself as a time-out; ``cause`` finds the reason told beside it.
     """
 
     def __init__(self) -> None:
         self.latest: KafkaError | None = None
-        self._decisive: KafkaError | None = None
+        self.decisive: KafkaError | None = None
+        """What was told that no waiting mends."""
 
     def forget(self) -> None:
         """The broker has answered: what was told before is over."""
-        self.latest = self._decisive = None
+        self.latest = self.decisive = None
 
     def __call__(self, error: KafkaError) -> None:
         """Take in one report."""
         self.latest = error
-        if self._decisive is None and (error.fatal() or kind_of(error) is AccessDenied):
-            self._decisive = error
+        if self.decisive is None and (error.fatal() or kind_of(error) is AccessDenied):
+            self.decisive = error
 
     def collect(self, poll: Callable[[float], Polled]) -> Polled | None:
         """Poll without waiting, so that what is to be told is told; what came with it.
@@ -165,11 +187,11 @@ class Reports:
     @property
     def hopeless(self) -> bool:
         """Whether something was told that no waiting mends."""
-        return self._decisive is not None
+        return self.decisive is not None
 
     def cause(self, error: KafkaError) -> KafkaError:
         """Why a call failed: what was told, if it says more than ``error``."""
-        return self._decisive or error
+        return self.decisive or error
 
 
 @contextmanager

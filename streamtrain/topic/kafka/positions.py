@@ -25,6 +25,11 @@ def positions_topic(name: str) -> str:
     return PREFIX + name
 
 
+def internal_topics(name: str) -> tuple[str, str]:
+    """All topics that the writer ``name`` keeps for itself."""
+    return positions_topic(name), notes_topic(name)
+
+
 def last_position(settings: KafkaSettings, name: str, clock: Callable[[], float] = time.monotonic) -> bytes | None:
     """The position of the last committed transaction, None if there never was one.
 

@@ -25,6 +25,7 @@ class TopicReport:
     retention_bytes: int = 0
     """-1: records are kept whatever their size."""
     min_insync_replicas: int = 0
+    unclean_leader_election: bool = False
     max_message_bytes: int = 0
 
 
@@ -44,12 +45,12 @@ class BrokerReport:
 
 
 def probe(settings: KafkaSettings, topics: Sequence[str]) -> BrokerReport:
-    """Ask the cluster about itself and about ``topics``. Raises ConfigError if the client itself cannot be set up.
+    """Ask the cluster about itself and about ``topics``.
 
     Needs DESCRIBE and DESCRIBE_CONFIGS on the topics and on the cluster; ``problem`` says what is missing.
     """
-    cluster = Topics(settings)
     try:
+        cluster = Topics(settings)
         brokers = len(cluster.brokers())
         limit = cluster.transaction_timeout_limit_ms()
         reports = tuple(_report(cluster, topic) for topic in topics)
@@ -72,5 +73,6 @@ def _report(cluster: Topics, name: str) -> TopicReport:
         retention_ms=int(config["retention.ms"]),
         retention_bytes=int(config["retention.bytes"]),
         min_insync_replicas=int(config["min.insync.replicas"]),
+        unclean_leader_election=config["unclean.leader.election.enable"] == "true",
         max_message_bytes=int(config["max.message.bytes"]),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Any, TypeVar
+from typing import Any
 
 from confluent_kafka import IsolationLevel, KafkaException, TopicCollection
 from confluent_kafka import TopicPartition as KafkaPartition
@@ -33,8 +33,7 @@ LATEST_ONLY: Mapping[str, str] = {
 }
 
 _LOOK_AGAIN_S = 0.01
-
-Result = TypeVar("Result")
+_LOOK_AT_REPORTS_S = 0.2
 
 
 class Topics:
@@ -87,7 +86,8 @@ class Topics:
     def brokers(self) -> list[int]:
         """The ids of the brokers that are up."""
         with kafka_errors(f"asking Kafka at {self._settings.bootstrap} for its brokers", self._reports):
-            return sorted(self._served(lambda: self._admin.list_topics(timeout=self._settings.timeout_s)).brokers)
+            cluster = self._result(self._admin.describe_cluster(request_timeout=self._settings.timeout_s))
+            return sorted(node.id for node in cluster.nodes)
 
     def transaction_timeout_limit_ms(self) -> int:
         """The brokers' ``transaction.max.timeout.ms``."""
@@ -136,12 +136,14 @@ class Topics:
             return {name: entry.value for name, entry in self._result(described[resource]).items()}
 
     def _result(self, future: Future[Any]) -> Any:
-        return self._served(future.result)
-
-    def _served(self, call: Callable[[], Result]) -> Result:
-        """What ``call`` gives; if it fails, after the reports that came with it were taken in."""
-        try:
-            return call()
-        except KafkaException:
-            self._reports.collect(self._admin.poll)
-            raise
+        """What was asked for. If it fails, the reports that came with it are taken in; one that says why ends the wait."""
+        while True:
+            try:
+                return future.result(_LOOK_AT_REPORTS_S)
+            except KafkaException:
+                self._reports.collect(self._admin.poll)
+                raise
+            except TimeoutError:
+                self._reports.collect(self._admin.poll)
+                if self._reports.decisive is not None:
+                    raise KafkaException(self._reports.decisive) from None
