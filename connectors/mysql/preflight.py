@@ -39,8 +39,6 @@ REQUIREMENTS = (
     Requirement("binlog_format", "ROW", "a statement does not tell which rows it changed"),
     Requirement("binlog_row_image", "FULL", "a smaller image leaves columns out"),
     Requirement("binlog_row_metadata", "FULL", "names, signs and character sets of columns come with the rows"),
-    Requirement("binlog_row_value_options", "", "an update of a part of a JSON value is not decoded", Flavor.MYSQL),
-    Requirement("log_bin_compress", "OFF", "compressed events are not decoded", Flavor.MARIADB),
 )
 
 

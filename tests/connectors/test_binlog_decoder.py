@@ -309,9 +309,7 @@ def test_an_unknown_event_is_ignored_only_if_it_says_that_it_may_be() -> None:
         (17, "binlog_format=ROW"),
         (18, "binlog_format=ROW"),
         (26, "new snapshot"),
-        (39, "binlog_row_value_options=''"),
         (41, "do not ask for it"),
-        *[(kind, "log_bin_compress=OFF") for kind in range(165, 172)],
     ],
 )
 def test_events_that_cannot_be_decoded_stop_with_position_and_way_out(kind: int, way_out: str) -> None:

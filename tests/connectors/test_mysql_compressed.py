@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from collections.abc import Callable
 from contextlib import closing
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from connectors.source import Change, Position
 from streamtrain.envelope import Op
 from tests.connectors.mysql_capture import opened, read_to_end, seen, source_for, transaction
-from tests.servers import Database
+from tests.servers import Database, PrivateMariaDB
 
 pytestmark = pytest.mark.servers
 
@@ -87,6 +88,34 @@ def test_reading_goes_on_in_the_middle_of_a_compressed_transaction(
                 break
     assert rows == whole
     assert in_the_middle > 3
+
+
+def test_mariadbs_compressed_events_give_what_they_give_uncompressed(
+    private_mariadb: Callable[..., PrivateMariaDB],
+) -> None:
+    server = private_mariadb("--log-bin-compress-min-len=10")
+    server.execute("CREATE DATABASE shop")
+    for name in TABLES:
+        server.execute(f"CREATE TABLE {name} (id INT PRIMARY KEY, v VARCHAR(200))", database="shop")
+    many = f"INSERT INTO a VALUES {', '.join(f'({n}, REPEAT(CHAR(65 + {n} % 26), 200))' for n in range(100, 900))}"
+    again = [*(f"DELETE FROM {table}" for table in TABLES)]
+    with opened(source_for(server, "shop.?", snapshot="no_data")) as source:
+        transaction(server, "shop", *STATEMENTS, many, "DELETE FROM a WHERE id > 500")
+        plain, _ = read_to_end(source)
+        transaction(server, "shop", *again)
+        server.execute("SET GLOBAL log_bin_compress = ON")
+        _, start = read_to_end(source)
+        transaction(server, "shop", *STATEMENTS, many, "DELETE FROM a WHERE id > 500")
+        server.execute(f"ALTER TABLE a ADD COLUMN w INT COMMENT '{'long ' * 100}'", "TRUNCATE TABLE a", database="shop")
+        server.execute("INSERT INTO a VALUES (1, 'one', 1)", database="shop")
+        packed, _ = read_to_end(source)
+    kinds = kinds_logged(server, start)
+    assert {f"{kind}_rows_compressed_v1" for kind in ("Write", "Update", "Delete")} | {"Query_compressed"} <= kinds
+    assert told(packed)[: len(plain)] == told(plain)
+    assert [(change.op, change.after) for change in packed[len(plain) :]] == [
+        (Op.TRUNCATE, None),
+        (Op.CREATE, [(1, "one", 1)]),
+    ]
 
 
 @pytest.mark.parametrize("compression", ["ON", "OFF"])

@@ -13,6 +13,7 @@ from typing import NamedTuple, TypedDict
 from uuid import UUID
 
 from connectors.mysql.binlog.charsets import charset_of
+from connectors.mysql.binlog.compressed_events import unpacked
 from connectors.mysql.binlog.event_types import ARTIFICIAL_FLAG, EventType
 from connectors.mysql.binlog.events import (
     Event,
@@ -118,6 +119,14 @@ _STATUS_CHARSET = 4
 
 
 def _query(header: Header, reader: Reader) -> Query:
+    return _query_of(header, reader, Reader.rest)
+
+
+def _compressed_query(header: Header, reader: Reader) -> Query:
+    return _query_of(header, reader, unpacked)
+
+
+def _query_of(header: Header, reader: Reader, read_sql: Callable[[Reader], bytes]) -> Query:
     thread_id = reader.uint(4)
     reader.uint(4)
     database_length = reader.uint(1)
@@ -126,7 +135,7 @@ def _query(header: Header, reader: Reader) -> Query:
     database = reader.text(database_length)
     if reader.uint(1) != 0:
         raise Malformed("the database's name does not end in a zero byte")
-    return Query(database, _statement(reader.rest(), _client_collation(status)), thread_id, **header.fields())
+    return Query(database, _statement(read_sql(reader), _client_collation(status)), thread_id, **header.fields())
 
 
 def _client_collation(status: Reader) -> int | None:
@@ -239,6 +248,7 @@ CONTROL: dict[int, Callable[[Header, Reader], Event]] = {
     EventType.XA_PREPARE: _xa_prepare,
     EventType.ROWS_QUERY: _rows_query,
     EventType.MARIADB_ANNOTATE_ROWS: _annotate_rows,
+    EventType.MARIADB_QUERY_COMPRESSED: _compressed_query,
     EventType.MARIADB_GTID: _mariadb_gtid,
     EventType.MARIADB_GTID_LIST: _mariadb_gtid_list,
 }

@@ -31,11 +31,11 @@ from connectors.mysql.binlog.events import (
 )
 from connectors.mysql.binlog.payload import packed_events
 from connectors.mysql.binlog.reading import Malformed, Reader
-from connectors.mysql.binlog.rows import RowsDecoder, compile_rows_decoder
+from connectors.mysql.binlog.row_events import FORMS, CompiledTable, read_images
+from connectors.mysql.binlog.rows import compile_rows_decoder
 from connectors.mysql.binlog.table_map import read_layout
 from connectors.mysql.structure import TableSchema
 from connectors.source import Table
-from streamtrain.envelope import Op
 from streamtrain.errors import UnsupportedChange
 
 _CHECKSUM_LENGTH = 4
@@ -46,20 +46,10 @@ _DUMMY_TABLE_IDS = frozenset({0xFFFFFF, 0xFFFFFFFFFFFF})
 """A row event without rows, which only ends its statement."""
 _MAX_MAPS = 10_000
 _NO_DDL = ("BEGIN", "COMMIT", "SAVEPOINT", "ROLLBACK", "XA ")
-_NOT_FULL_HINT = "SET GLOBAL binlog_row_image=FULL; what was logged before has to be read by a new snapshot"
 _MALFORMED_HINT = "if the server's own mysqlbinlog reads it without an error, please report the event"
 _UNDECODABLE = (ValueError, IndexError, KeyError, OverflowError, struct.error)
 """Of all that reads bytes; Malformed and UnicodeDecodeError are ValueErrors."""
 
-_ROW_EVENTS: dict[int, tuple[Op, bool]] = {
-    EventType.WRITE_ROWS_V1: (Op.CREATE, False),
-    EventType.UPDATE_ROWS_V1: (Op.UPDATE, False),
-    EventType.DELETE_ROWS_V1: (Op.DELETE, False),
-    EventType.WRITE_ROWS: (Op.CREATE, True),
-    EventType.UPDATE_ROWS: (Op.UPDATE, True),
-    EventType.DELETE_ROWS: (Op.DELETE, True),
-}
-"""The operation, and whether extra data with its length stands before the columns."""
 _NEVER_PACKED = frozenset(
     {
         EventType.ROTATE,
@@ -72,21 +62,12 @@ _NEVER_PACKED = frozenset(
 """What tells of a file or of a whole transaction cannot lie within one."""
 
 
-class _Compiled(NamedTuple):
-    """A wanted table as one TABLE_MAP describes it."""
-
-    table: Table
-    all_columns: int
-    """A bitmap with all its columns present."""
-    decode: RowsDecoder
-
-
 class _Mapped(NamedTuple):
     """What a table id stands for."""
 
     database: str
     name: str
-    compiled: _Compiled | None
+    compiled: CompiledTable | None
     """None if the table is not wanted."""
 
 
@@ -180,7 +161,7 @@ class EventDecoder:
     def _event(self, header: Header, data: bytes, end: int) -> Event:
         """An event's body is ``data[HEADER_LENGTH:end]``, without a checksum."""
         kind = header.type
-        if kind in _ROW_EVENTS:
+        if kind in FORMS:
             return self._rows(header, data, end)
         if kind == EventType.TABLE_MAP:
             return self._table_map(header, data, end)
@@ -250,7 +231,7 @@ class EventDecoder:
             table = self._with_own_key(layout.table)
         except _UNDECODABLE as error:
             raise _within(f"table {database}.{name}", error) from error
-        return _Mapped(database, name, _Compiled(table, (1 << len(table.columns)) - 1, decode))
+        return _Mapped(database, name, CompiledTable(table, layout, (1 << len(table.columns)) - 1, decode))
 
     def _with_own_key(self, table: Table) -> Table:
         names = self._key_columns.get(table.full_name)
@@ -275,32 +256,12 @@ class EventDecoder:
             return Ignored(event_name(header.type), **header.fields())
         if self.skim:
             return SkimmedRows(**header.fields())
+        form = FORMS[header.type]
         try:
-            return self._wanted_rows(header, mapped.compiled, Reader(data, HEADER_LENGTH + _ROWS_HEADER.size, end))
+            images = read_images(form, mapped.compiled, Reader(data, HEADER_LENGTH + _ROWS_HEADER.size, end))
         except _UNDECODABLE as error:
             raise _within(f"rows of {mapped.database}.{mapped.name}", error) from error
-
-    def _wanted_rows(self, header: Header, compiled: _Compiled, reader: Reader) -> Rows:
-        op, has_extra = _ROW_EVENTS[header.type]
-        if has_extra:
-            reader.take(max(reader.uint(2), 2) - 2)
-        table = compiled.table
-        count = reader.packed()
-        if count != len(table.columns):
-            raise Malformed(f"{count} columns, where its TABLE_MAP has {len(table.columns)}")
-        for _ in range(2 if op is Op.UPDATE else 1):
-            present = int.from_bytes(reader.take((count + 7) // 8), "little")
-            if present & compiled.all_columns != compiled.all_columns:
-                raise Malformed("the row image is not full", _NOT_FULL_HINT)
-        image_size = reader.left
-        rows = compiled.decode(reader.data[: reader.end], reader.position, reader.end)
-        if op is not Op.UPDATE:
-            before, after = (rows, None) if op is Op.DELETE else (None, rows)
-        elif len(rows) % 2:
-            raise Malformed("an update whose last row has no image after it")
-        else:
-            before, after = rows[::2], rows[1::2]
-        return Rows(table, op, before, after, self._thread_id, image_size, **header.fields())
+        return Rows(mapped.compiled.table, form.op, *images[:2], self._thread_id, images.size, **header.fields())
 
 
 _ROWS_HEADER = Struct("<IHH")

@@ -81,25 +81,13 @@ IGNORED = frozenset(
 )
 
 _ROW_FORMAT_HINT = "SET GLOBAL binlog_format=ROW, and have open sessions log in anew"
-_MARIADB_COMPRESSION_HINT = "SET GLOBAL log_bin_compress=OFF; what was logged before has to be read by a new snapshot"
 UNSUPPORTED = {
     EventType.APPEND_BLOCK: _ROW_FORMAT_HINT,
     EventType.DELETE_FILE: _ROW_FORMAT_HINT,
     EventType.BEGIN_LOAD_QUERY: _ROW_FORMAT_HINT,
     EventType.EXECUTE_LOAD_QUERY: _ROW_FORMAT_HINT,
     EventType.INCIDENT: "the server says that changes are missing from its log; take a new snapshot",
-    EventType.PARTIAL_UPDATE_ROWS: (
-        "SET GLOBAL binlog_row_value_options='', also in sessions that set it; "
-        "what was logged before has to be read by a new snapshot"
-    ),
     EventType.HEARTBEAT_V2: "do not ask for it when the dump begins",
-    EventType.MARIADB_QUERY_COMPRESSED: _MARIADB_COMPRESSION_HINT,
-    EventType.MARIADB_WRITE_ROWS_COMPRESSED_V1: _MARIADB_COMPRESSION_HINT,
-    EventType.MARIADB_UPDATE_ROWS_COMPRESSED_V1: _MARIADB_COMPRESSION_HINT,
-    EventType.MARIADB_DELETE_ROWS_COMPRESSED_V1: _MARIADB_COMPRESSION_HINT,
-    EventType.MARIADB_WRITE_ROWS_COMPRESSED: _MARIADB_COMPRESSION_HINT,
-    EventType.MARIADB_UPDATE_ROWS_COMPRESSED: _MARIADB_COMPRESSION_HINT,
-    EventType.MARIADB_DELETE_ROWS_COMPRESSED: _MARIADB_COMPRESSION_HINT,
 }
 
 
