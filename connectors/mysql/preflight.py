@@ -10,6 +10,7 @@ from connectors.mysql.connection import Connection, quote_table
 from connectors.mysql.select import TableReader
 from connectors.mysql.server import Flavor, Server
 from connectors.mysql.structure import TableSchema
+from connectors.mysql.value_modes import DEFAULT_MODES
 from streamtrain.errors import SourceMisconfigured, SourceUnavailable
 
 WILDCARDS = frozenset("*?[")
@@ -84,7 +85,7 @@ def require_settings(connection: Connection, server: Server) -> None:
 def require_tables(schemas: Sequence[TableSchema]) -> None:
     """Raise SourceMisconfigured on a table that cannot be captured."""
     for schema in schemas:
-        TableReader(schema)
+        TableReader(schema, DEFAULT_MODES)
         name = schema.table.full_name
         if schema.versioned:
             raise SourceMisconfigured(

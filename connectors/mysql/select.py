@@ -7,23 +7,31 @@ ZEROFILL shows only in text, and goes when something is added.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from connectors.mysql import values
+from connectors.mysql.binlog.reading import Malformed
 from connectors.mysql.connection import Cell, quote_identifier, quote_table
+from connectors.mysql.field_types import field_type
 from connectors.mysql.structure import Column, TableSchema
+from connectors.mysql.value_modes import CONVERSIONS, ValueModes, conversion
+from connectors.mysql.value_types import ValueType, declared_type
 from connectors.source import Row
-from streamtrain.errors import SourceMisconfigured
+from streamtrain.errors import SourceMisconfigured, UnsupportedChange
 
 Convert = Callable[[bytes], Any]
 
-_INTEGERS = {"tinyint", "smallint", "mediumint", "int", "bigint", "year"}
-_TEXTS = {"char", "varchar", "tinytext", "text", "mediumtext", "longtext", "enum", "set", "uuid", "inet4", "inet6"}
-_BYTES = {"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"}
-_GEOMETRIES = {
-    "geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon",
-    "geometrycollection", "geomcollection",
-}  # fmt: skip
+_VALUE_HINT = "change the value, or leave the table out of source.include"
+_PLAIN: dict[str, Convert] = {
+    **dict.fromkeys(("tinyint", "smallint", "mediumint", "int", "bigint", "year"), int),
+    **dict.fromkeys(("decimal", "text", "enum", "set", "uuid"), bytes.decode),
+    "double": float,
+    "bytes": values.base64_text,
+    "geometry": values.geometry_value,
+    "point": values.point_value,
+    "vector": values.vector_value,
+}
 
 
 class TableReader:
@@ -32,10 +40,14 @@ class TableReader:
     Raises SourceMisconfigured if the table has a column that cannot be captured.
     """
 
-    def __init__(self, schema: TableSchema) -> None:
-        self.table = schema.table
+    def __init__(self, schema: TableSchema, modes: ValueModes) -> None:
+        types = [_type(schema, column) for column in schema.columns]
+        self.table = replace(schema.table, types=tuple(field_type(type_, modes) for type_ in types))
         self.width = len(schema.columns)
-        self._conversions = [_conversion(schema, column) for column in schema.columns]
+        self._conversions = [
+            _in_mode(_conversion(column, type_), conversion(type_, modes))
+            for column, type_ in zip(schema.columns, types, strict=True)
+        ]
         self.quoted_name = quote_table(self.table.database, self.table.name)
         columns = ", ".join(_expression(column) for column in schema.columns)
         self.statement = f"SELECT {columns} FROM {self.quoted_name}"  # noqa: S608 - every name in it is quoted
@@ -45,10 +57,13 @@ class TableReader:
 
     def rows(self, chunk: Sequence[Sequence[Cell]]) -> list[Row]:
         """JSON values of the server's texts, column by column."""
-        columns = [
-            [None if cell is None else convert(cell) for cell in column]
-            for convert, column in zip(self._conversions, zip(*chunk, strict=True), strict=True)
-        ]
+        columns = []
+        for name, convert, column in zip(self.table.columns, self._conversions, zip(*chunk, strict=True), strict=True):
+            try:
+                columns.append([None if cell is None else convert(cell) for cell in column])
+            except ValueError as error:
+                hint = error.hint if isinstance(error, Malformed) else _VALUE_HINT
+                raise UnsupportedChange(f"rows of {self.table.full_name}, column {name}: {error}", hint=hint) from error
         return list(zip(*columns, strict=True))
 
 
@@ -61,24 +76,28 @@ def _expression(column: Column) -> str:
     return name
 
 
-def _conversion(schema: TableSchema, column: Column) -> Convert:
-    """The conversion of a cell that is not NULL."""
-    kind = column.data_type
-    if kind in _INTEGERS:
-        return int
-    if kind in _TEXTS or kind == "decimal":
-        return bytes.decode
-    if kind in _BYTES:
-        return values.base64_text
-    if kind in _GEOMETRIES:
-        return values.geometry_value
-    made = _FACTORIES.get(kind)
-    if made is None:
+def _type(schema: TableSchema, column: Column) -> ValueType:
+    found = declared_type(column)
+    if found is None:
         raise SourceMisconfigured(
             f"{schema.table.full_name}.{column.name} has type {column.declared}, which cannot be captured",
             hint="leave the table out of source.include, or keep the value in a column of another type",
         )
-    return made(column)
+    return found
+
+
+def _in_mode(convert: Convert, name: str) -> Convert:
+    """``convert``, and after it what a mode makes of its values."""
+    if not name:
+        return convert
+    change = CONVERSIONS[name]
+    return lambda cell: change(convert(cell))
+
+
+def _conversion(column: Column, type_: ValueType) -> Convert:
+    """The conversion of a cell that is not NULL to the default value."""
+    make = _FACTORIES.get(column.data_type)
+    return _PLAIN[type_.kind] if make is None else make(column)
 
 
 def _float32(_column: Column) -> Convert:
@@ -118,12 +137,10 @@ def _bits(column: Column) -> Convert:
 
 _FACTORIES: dict[str, Callable[[Column], Convert]] = {
     "float": _float32,
-    "double": lambda _column: float,
     "date": _date,
     "datetime": _datetime,
     "timestamp": _timestamp,
     "time": lambda _column: lambda cell: values.time_from_text(cell.decode("ascii")),
     "bit": _bits,
     "json": lambda _column: lambda cell: values.json_from_text(cell.decode()),
-    "vector": lambda _column: values.vector_value,
 }

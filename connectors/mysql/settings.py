@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from connectors.mysql.address import Address, address
+from connectors.mysql.value_modes import DEFAULT_MODES, ValueModes
 from streamtrain.tls import Tls
 
 SnapshotMode = Literal["initial", "no_data", "when_needed"]
@@ -31,6 +32,8 @@ class MysqlSettings:
     position."""
     server_id: int | None = None
     """This replica's id, which no other server or replica may have; None takes one from ``prefix``."""
+    modes: ValueModes = DEFAULT_MODES
+    """How values are shown where there is a choice."""
     follow: Follow = "auto"
     """``auto``: by GTID where the server has them; ``file``: by file and offset always."""
     max_rows: int = 8_192

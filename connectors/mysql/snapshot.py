@@ -10,6 +10,7 @@ from connectors.mysql.origin import LogPlace, OriginWriter
 from connectors.mysql.position import LogPosition
 from connectors.mysql.select import TableReader
 from connectors.mysql.snapshot_point import SnapshotPoint
+from connectors.mysql.value_modes import ValueModes
 from connectors.source import Change, Row, Table
 from streamtrain.envelope import Op
 
@@ -23,12 +24,12 @@ class Snapshot:
     Raises SourceUnavailable if a table is altered before it is read: the snapshot then has to begin again.
     """
 
-    def __init__(self, point: SnapshotPoint, origin: OriginWriter, began_us: int) -> None:
+    def __init__(self, point: SnapshotPoint, origin: OriginWriter, began_us: int, modes: ValueModes) -> None:
         self.position: LogPosition = point.position
         self._connection = point.connection
         self._origin = origin
         self._began_us = began_us
-        self._readers = [TableReader(schema) for schema in point.schemas]
+        self._readers = [TableReader(schema, modes) for schema in point.schemas]
         self._changes = self._marked()
 
     def read(self) -> Change | None:

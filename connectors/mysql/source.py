@@ -24,7 +24,7 @@ from connectors.mysql.position import LogPosition
 from connectors.mysql.preflight import require_readable, require_settings, require_tables
 from connectors.mysql.replication import register
 from connectors.mysql.schema import tables
-from connectors.mysql.server import Flavor, Server, inspect, log_end
+from connectors.mysql.server import Server, inspect, log_end
 from connectors.mysql.settings import MysqlSettings
 from connectors.mysql.snapshot import Snapshot
 from connectors.mysql.snapshot_point import open_snapshot_point
@@ -65,6 +65,7 @@ class MysqlSource:
             heartbeat_s=settings.heartbeat_s,
             silence_s=settings.silence_s,
             monotonic=monotonic,
+            modes=settings.modes,
             schema_of=self._schema_of,
         )
         self._idle: Connection | None = None
@@ -135,9 +136,7 @@ class MysqlSource:
         return connection or Connection(self._address)
 
     def _schema_of(self, database: str, table: str) -> TableSchema | None:
-        """The structure of a table as it is now, where its TABLE_MAP leaves out something: on MariaDB."""
-        if self._opened().flavor is not Flavor.MARIADB:
-            return None
+        """The structure of a table as it is now, for what its TABLE_MAP leaves out."""
         # On a connection of its own: the one that the log comes on answers nothing else.
         with closing(Connection(self._address)) as connection:
             return next(iter(tables(connection, lambda *name: name == (database, table))), None)
@@ -173,7 +172,7 @@ class MysqlSource:
             require_readable(connection, tables(connection, self._captures), self._settings.include)
         point = open_snapshot_point(self._address, server, self._captures, self._settings.lock_wait_s)
         origin = OriginWriter(server.flavor.value, self._settings.prefix)
-        self._snapshot = Snapshot(point, origin, int(self._clock() * 1_000_000))
+        self._snapshot = Snapshot(point, origin, int(self._clock() * 1_000_000), self._settings.modes)
 
     def _begin_again(self, server: Server, error: PositionLost) -> None:
         if self._settings.snapshot != "when_needed":

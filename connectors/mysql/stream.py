@@ -19,6 +19,7 @@ from connectors.mysql.server_errors import POSITION_LOST_HINT
 from connectors.mysql.structure import TableSchema
 from connectors.mysql.transaction import HoldLimits
 from connectors.mysql.transactions import Transactions, TransactionSettings
+from connectors.mysql.value_modes import DEFAULT_MODES, ValueModes
 from connectors.source import SourceEvent
 from streamtrain.errors import PositionLost, SourceUnavailable, StreamtrainError
 
@@ -41,6 +42,7 @@ class StreamSettings:
     silence_s: float
     """After this long without even a heartbeat the connection is taken for dead."""
     monotonic: Callable[[], float]
+    modes: ValueModes = DEFAULT_MODES
     schema_of: Callable[[str, str], TableSchema | None] = lambda _database, _table: None
     """A table's structure, for what the log does not tell of its columns."""
     transaction_metadata: bool = False
@@ -161,7 +163,7 @@ class BinlogStream:
         return find_prepared(self._connect, self._decoder, self._server, xid, before)
 
     def _decoder(self) -> EventDecoder:
-        return EventDecoder(self._settings.captured, schema_of=self._settings.schema_of)
+        return EventDecoder(self._settings.captured, schema_of=self._settings.schema_of, modes=self._settings.modes)
 
     def close(self) -> None:
         """Let go of the connections. Safe to call twice."""

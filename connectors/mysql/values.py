@@ -23,6 +23,8 @@ _EPOCH = date(1970, 1, 1).toordinal()
 _DAY_US = 86_400_000_000
 _SMALLEST_NORMAL_FLOAT32 = 2.0**-126
 _FLOAT32 = struct.Struct("<f")
+_POINT = struct.Struct("<BIdd")
+WKB_POINT = 1
 _DOUBLE_QUOTED_OR_BLANK = re.compile(r'"((?:[^"\\]|\\.)*)"(:?)|[ ]+')
 _OPAQUE = re.compile(r"base64:type\d{1,3}:")
 
@@ -84,6 +86,19 @@ def geometry_value(data: bytes) -> dict[str, str | int | None]:
     if len(data) < 4:
         raise ValueError("a geometry is shorter than its SRID")
     return {"wkb": base64_text(data[4:]), "srid": int.from_bytes(data[:4], "little") or None}
+
+
+def point_value(data: bytes) -> dict[str, str | int | float | None]:
+    """A POINT in the server's form as Debezium's ``{"x": …, "y": …, "wkb": …, "srid": …}``.
+
+    Raises ValueError if it is none.
+    """
+    if len(data) != _POINT.size + 4 or data[4] != 1:
+        raise ValueError("a POINT is of another form than the server's")
+    _, kind, x, y = _POINT.unpack_from(data, 4)
+    if kind != WKB_POINT:
+        raise ValueError(f"a POINT holds a geometry of kind {kind}")
+    return {"x": x, "y": y, **geometry_value(data)}
 
 
 def vector_value(data: bytes) -> list[float]:

@@ -12,6 +12,7 @@ from typing import Any
 from connectors.mysql.schema import describe as describe_mysql
 from connectors.mysql.settings import MysqlSettings
 from connectors.mysql.source import MysqlSource
+from connectors.mysql.value_modes import ValueModes
 from connectors.relay import Clocks as RelayClocks
 from connectors.relay import RelaySettings
 from connectors.serializing import JsonSerializer, Serializer
@@ -84,6 +85,12 @@ def mysql_settings(config: Config, part: MysqlConfig) -> MysqlSettings:
         snapshot=part.snapshot,
         server_id=part.server_id,
         tls=part.tls.settings(),
+        modes=ValueModes(
+            part.decimal_handling_mode,
+            part.bigint_unsigned_handling_mode,
+            part.binary_handling_mode,
+            part.time_precision_mode,
+        ),
         max_rows=part.commit_rows,
     )
 

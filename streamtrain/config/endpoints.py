@@ -68,6 +68,29 @@ class MysqlSource(DatabaseSource):
         description="The replica id to register under; no other replica of the server may have it. "
         "`null`: one is derived from `topic.prefix`.",
     )
+    decimal_handling_mode: Literal["string", "precise", "double"] = Field(
+        default="string",
+        description="How DECIMAL is shown: `string` with all its digits; `precise` as Kafka Connect's Decimal, base64 in JSON "
+        "(Debezium's default); `double` as the nearest one.",
+    )
+    bigint_unsigned_handling_mode: Literal["exact", "long", "precise"] = Field(
+        default="exact",
+        description="How BIGINT UNSIGNED is shown: `exact` as the number; `long` wraps around beyond 2^63 - 1 (Debezium's "
+        "default); `precise` as Kafka Connect's Decimal.",
+    )
+    binary_handling_mode: Literal["bytes", "base64", "base64-url-safe", "hex"] = Field(
+        default="bytes",
+        description="How BINARY, VARBINARY and BLOBs are shown. `bytes` are base64 in JSON and bytes where there is a schema; "
+        "the others are text.",
+    )
+    time_precision_mode: Literal[
+        "adaptive_time_microseconds", "connect", "isostring", "microseconds", "nanoseconds"
+    ] = Field(
+        default="adaptive_time_microseconds",
+        description="How DATE, TIME and DATETIME are shown: in days, microseconds, and by their fraction digits milli- or "
+        "microseconds; in Kafka Connect's types; as ISO 8601 text in UTC; or in the named unit. A value that the form cannot hold, "
+        "such as a TIME beyond a day in `connect` and `isostring`, stops capture.",
+    )
 
 
 class SqliteSource(DatabaseSource):

@@ -44,6 +44,10 @@ DOES_NOT_DECIDE: frozenset[str] = frozenset(
         "source.include",
         "source.snapshot",
         "source.server_id",
+        "source.decimal_handling_mode",  # the topic's records decide, however they came to be
+        "source.bigint_unsigned_handling_mode",
+        "source.binary_handling_mode",
+        "source.time_precision_mode",
         "source.commit_ms",
         "source.commit_rows",
         "topic.kind",

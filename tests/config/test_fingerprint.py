@@ -42,6 +42,10 @@ INDIFFERENT = {
     "source.include": "['shop.*']",
     "source.snapshot": "no_data",
     "source.server_id": 9,
+    "source.decimal_handling_mode": "double",
+    "source.bigint_unsigned_handling_mode": "long",
+    "source.binary_handling_mode": "hex",
+    "source.time_precision_mode": "connect",
     "source.commit_ms": 10,
     "source.commit_rows": 10,
     "topic.kind": None,  # see the test of another source

@@ -118,7 +118,7 @@ TIMES: Cases = {
 }  # fmt: skip
 POINT = b"\1\1\0\0\0" + struct.pack("<dd", 1.5, -2.0)
 GEOMETRIES: Cases = {
-    "POINT": [("ST_GeomFromText('POINT(1.5 -2)')", {"wkb": b64(POINT), "srid": None})],
+    "POINT": [("ST_GeomFromText('POINT(1.5 -2)')", {"x": 1.5, "y": -2.0, "wkb": b64(POINT), "srid": None})],
     "GEOMETRY": [("ST_GeomFromText('POINT(1.5 -2)', 3857)", {"wkb": b64(POINT), "srid": 3857})],
 }
 JSONS: Cases = {

@@ -30,6 +30,8 @@ from connectors.mysql.binlog.values import (
     decimal_groups,
     time_microseconds,
 )
+from connectors.mysql.value_modes import CONVERSIONS
+from connectors.mysql.value_types import logged_type
 from connectors.mysql.values import (
     ZERO,
     ZERO_TIMESTAMP,
@@ -40,11 +42,13 @@ from connectors.mysql.values import (
     geometry_value,
     inet4_text,
     inet6_text,
+    point_value,
     uuid_text,
     vector_value,
 )
 
-NAMES = {
+NAMES: dict[str, object] = {
+    **CONVERSIONS,
     "DATES": Dates(),
     "DATETIME_DAYS_MS": DatetimeDays(1),
     "DATETIME_DAYS_US": DatetimeDays(1000),
@@ -63,6 +67,7 @@ NAMES = {
     "inet4_text": inet4_text,
     "inet6_text": inet6_text,
     "json_text": json_text,
+    "point_value": point_value,
     "time_microseconds": time_microseconds,
     "uuid_text": uuid_text,
     "vector_value": vector_value,
@@ -105,6 +110,13 @@ def filled_in(expression: str, *, unpacked: str, value: str, constant: str) -> s
 
 def column_code(column: Column) -> Fixed | Sized:
     """How to read a value of ``column`` that is not null."""
+    code = _default_code(column)
+    if not column.conversion:
+        return code
+    return replace(code, expression=f"{column.conversion}({code.expression})", native="")
+
+
+def _default_code(column: Column) -> Fixed | Sized:
     if column.type in _INTEGERS:
         signed, unsigned = _INTEGERS[column.type]
         return unsigned if column.unsigned else signed
@@ -224,6 +236,11 @@ def _text(prefix: int, charset: Charset | None) -> Sized:
     return Sized(prefix, "$c($v)", charset.decode)
 
 
+def _geometry(column: Column) -> Sized:
+    function = "point_value" if logged_type(column).kind == "point" else "geometry_value"
+    return Sized(column.length, f"{function}($v)")
+
+
 def _decimal(column: Column) -> Fixed:
     """``decimal_text`` of connectors/mysql/binlog/values.py, written out for one precision and scale."""
     integer, fraction = decimal_groups(column.length, column.scale)
@@ -284,6 +301,6 @@ _CODE: dict[ColumnType, Callable[[Column], Fixed | Sized]] = {
     ColumnType.INET4: _fixed_binary("inet4_text"),
     ColumnType.INET6: _fixed_binary("inet6_text"),
     ColumnType.JSON: lambda column: Sized(column.length, "json_text($v)"),
-    ColumnType.GEOMETRY: lambda column: Sized(column.length, "geometry_value($v)"),
+    ColumnType.GEOMETRY: _geometry,
     ColumnType.VECTOR: lambda column: Sized(column.length, "vector_value($v)"),
 }

@@ -68,6 +68,10 @@ class Column:
     """Of strings and of labels."""
     labels: tuple[str, ...] = ()
     """ENUM, SET: in the order of their definition."""
+    geometry: int = 0
+    """GEOMETRY: the kind that values have to be of, as WKB numbers them; 0 if any."""
+    conversion: str = ""
+    """The name in ``CONVERSIONS`` of what is made of the value that the log holds; empty if it stays as it is."""
     declared: str = ""
     """The type in the words of ``information_schema``, such as ``uuid``, of which the log shows less; empty if unknown."""
 

@@ -34,7 +34,9 @@ from connectors.mysql.binlog.reading import Malformed, Reader
 from connectors.mysql.binlog.row_events import FORMS, CompiledTable, read_images
 from connectors.mysql.binlog.rows import compile_rows_decoder
 from connectors.mysql.binlog.table_map import read_layout
+from connectors.mysql.field_types import shown
 from connectors.mysql.structure import TableSchema
+from connectors.mysql.value_modes import DEFAULT_MODES, ValueModes
 from connectors.source import Table
 from streamtrain.errors import UnsupportedChange
 
@@ -79,6 +81,7 @@ class EventDecoder:
         wanted: Callable[[str, str], bool],
         key_columns: Mapping[str, Sequence[str]] | None = None,
         schema_of: Callable[[str, str], TableSchema | None] = lambda _database, _table: None,
+        modes: ValueModes = DEFAULT_MODES,
     ) -> None:
         """``wanted(database, table)``: whose rows to decode; the answer must not change.
 
@@ -93,6 +96,7 @@ class EventDecoder:
         self._wanted = wanted
         self._key_columns = dict(key_columns or {})
         self._schema_of = schema_of
+        self._modes = modes
         self._maps: dict[bytes, _Mapped] = {}
         self._maps_with_schema: list[bytes] = []
         self._format: FormatDescription | None = None
@@ -226,7 +230,7 @@ class EventDecoder:
             schema = self._schema_of(database, name)
             if schema is not None:
                 self._maps_with_schema.append(description)
-            layout = read_layout(reader, database, name, mariadb=mariadb, schema=schema)
+            layout = shown(read_layout(reader, database, name, mariadb=mariadb, schema=schema), self._modes)
             decode = compile_rows_decoder(layout)
             table = self._with_own_key(layout.table)
         except _UNDECODABLE as error:

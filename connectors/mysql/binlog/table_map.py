@@ -48,12 +48,12 @@ class _Field(IntEnum):
     COLUMN_NAME = 4
     SET_LABELS = 5
     ENUM_LABELS = 6
-    GEOMETRY_TYPE = 7  # of no use here, like the two below: values say themselves what they are
+    GEOMETRY_TYPE = 7
     SIMPLE_PRIMARY_KEY = 8
     PRIMARY_KEY_WITH_PREFIX = 9
     LABEL_DEFAULT_CHARSET = 10
     LABEL_COLUMN_CHARSET = 11
-    VISIBILITY = 12
+    VISIBILITY = 12  # of no use here, like the one below
     VECTOR_DIMENSION = 13
 
 
@@ -95,6 +95,7 @@ def read_layout(
     charsets = _charsets(fields, columns, mariadb=mariadb)
     labels = _labels(fields, columns, charsets)
     table = Table(database, name, names, _primary_key(fields, count))
+    geometries = _geometries(fields, columns)
     declared = _declared(names, schema)
     return TableLayout(
         table,
@@ -106,6 +107,7 @@ def read_layout(
                     unsigned=index in unsigned,
                     charset=charsets.get(index),
                     labels=labels.get(index, ()),
+                    geometry=geometries.get(index, 0),
                 ),
                 declared[index],
             )
@@ -200,6 +202,14 @@ def _labels(
             labels[index] = tuple(charsets[index].decode(reader.take(reader.packed())) for _ in range(count))
         reader.finish()
     return labels
+
+
+def _geometries(fields: dict[_Field, bytes], columns: Sequence[Column]) -> dict[int, int]:
+    indexes = _indexes(columns, {ColumnType.GEOMETRY})
+    kinds = _packed_integers(fields.get(_Field.GEOMETRY_TYPE, b""))
+    if kinds and len(kinds) != len(indexes):
+        raise Malformed(f"{len(kinds)} kinds of geometries for {len(indexes)} columns")
+    return dict(zip(indexes, kinds, strict=False))
 
 
 def _primary_key(fields: dict[_Field, bytes], count: int) -> tuple[int, ...]:
