@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from struct import Struct
 from typing import NamedTuple, TypedDict
 from uuid import UUID
@@ -61,8 +62,8 @@ class Header(NamedTuple):
         """Raises Malformed if ``data`` is shorter, or not of the length that the header tells."""
         if len(data) < HEADER_LENGTH:
             raise Malformed(f"{len(data)} bytes are shorter than an event's header")
-        header = cls(*_HEADER.unpack_from(data))
-        if header.size != len(data):
+        header = cls._make(_HEADER.unpack_from(data))
+        if header[3] != len(data):
             raise Malformed(f"the header tells of {header.size} bytes, where {len(data)} have come")
         return header
 
@@ -72,12 +73,13 @@ class Header(NamedTuple):
 
     def fields(self) -> HeaderFields:
         """What the event's dataclass takes."""
+        timestamp, _, server_id, size, end_position, flags = self
         return {
-            "timestamp": self.timestamp,
-            "server_id": self.server_id,
-            "end_position": self.end_position,
-            "size": self.size,
-            "artificial": self.artificial,
+            "timestamp": timestamp,
+            "server_id": server_id,
+            "end_position": end_position,
+            "size": size,
+            "artificial": bool(flags & ARTIFICIAL_FLAG) or not end_position,
         }
 
 
@@ -119,14 +121,18 @@ _STATUS_CHARSET = 4
 
 
 def _query(header: Header, reader: Reader) -> Query:
-    return _query_of(header, reader, Reader.rest)
+    body = reader.rest()
+    read = _short_query if len(body) <= _SHORT else _query_body
+    return Query(*read(body, Reader.rest), **header.fields())
 
 
 def _compressed_query(header: Header, reader: Reader) -> Query:
-    return _query_of(header, reader, unpacked)
+    return Query(*_query_body(reader.rest(), unpacked), **header.fields())
 
 
-def _query_of(header: Header, reader: Reader, read_sql: Callable[[Reader], bytes]) -> Query:
+def _query_body(body: bytes, read_sql: Callable[[Reader], bytes]) -> tuple[str, str, int]:
+    """Database, statement and thread."""
+    reader = Reader(body)
     thread_id = reader.uint(4)
     reader.uint(4)
     database_length = reader.uint(1)
@@ -135,7 +141,12 @@ def _query_of(header: Header, reader: Reader, read_sql: Callable[[Reader], bytes
     database = reader.text(database_length)
     if reader.uint(1) != 0:
         raise Malformed("the database's name does not end in a zero byte")
-    return Query(database, _statement(read_sql(reader), _client_collation(status)), thread_id, **header.fields())
+    return database, _statement(read_sql(reader), _client_collation(status)), thread_id
+
+
+_SHORT = 512
+_short_query = lru_cache(maxsize=1024)(_query_body)
+"""The BEGINs of one session are all alike."""
 
 
 def _client_collation(status: Reader) -> int | None:
@@ -167,19 +178,30 @@ def _xid(header: Header, reader: Reader) -> Xid:
 _ORIGINAL_COMMIT_FOLLOWS = 1 << 55
 
 
+_GTID = Struct("<x16sQ")
+_GTID_WITH_TIMES = Struct("<x16sQ17x7s")
+_GTID_WITH_BOTH_TIMES = Struct("<x16sQ24x7s")
+
+
 def _gtid(header: Header, reader: Reader) -> Gtid:
-    reader.uint(1)
-    uuid = UUID(bytes=reader.take(16))
-    number = reader.uint(8)
-    committed_us = None
-    if reader.left >= 24:  # MySQL 8.0.1 and newer
-        reader.take(17)
-        committed_us = reader.uint(7)
+    """The time is that of the original commit, which follows the commit on this server if the two differ."""
+    body = reader.rest()
+    if len(body) < _GTID_WITH_TIMES.size:
+        uuid, number = _GTID.unpack_from(body)
+        committed_us = 0
+    else:  # MySQL 8.0.1 and newer
+        uuid, number, committed = _GTID_WITH_TIMES.unpack_from(body)
+        committed_us = int.from_bytes(committed, "little")
         if committed_us & _ORIGINAL_COMMIT_FOLLOWS:
-            committed_us = reader.uint(7)
-    if header.type == EventType.ANONYMOUS_GTID:
-        return Gtid("", committed_us or None, anonymous=True, **header.fields())
-    return Gtid(f"{uuid}:{number}", committed_us or None, anonymous=False, **header.fields())
+            committed_us = int.from_bytes(_GTID_WITH_BOTH_TIMES.unpack_from(body)[2], "little")
+    anonymous = header.type == EventType.ANONYMOUS_GTID
+    name = "" if anonymous else f"{_uuid_text(uuid)}:{number}"
+    return Gtid(name, committed_us or None, anonymous=anonymous, **header.fields())
+
+
+@lru_cache(maxsize=256)
+def _uuid_text(uuid: bytes) -> str:
+    return str(UUID(bytes=uuid))
 
 
 def _tagged_gtid(header: Header, reader: Reader) -> Gtid:

@@ -28,6 +28,7 @@ from connectors.mysql.binlog.events import (
     SkimmedRows,
     TableMap,
     TransactionPayload,
+    Xid,
 )
 from connectors.mysql.binlog.payload import packed_events
 from connectors.mysql.binlog.reading import Malformed, Reader
@@ -52,6 +53,7 @@ _MALFORMED_HINT = "if the server's own mysqlbinlog reads it without an error, pl
 _UNDECODABLE = (ValueError, IndexError, KeyError, OverflowError, struct.error)
 """Of all that reads bytes; Malformed and UnicodeDecodeError are ValueErrors."""
 
+_OF_FILES = frozenset({EventType.ROTATE, EventType.FORMAT_DESCRIPTION})
 _NEVER_PACKED = frozenset(
     {
         EventType.ROTATE,
@@ -146,14 +148,8 @@ class EventDecoder:
 
     def _body_end(self, header: Header, data: bytes) -> int:
         """Where the body ends: at the checksum, which is verified, or at the event's end."""
-        if header.type == EventType.ROTATE and header.artificial:
-            # Made up under another file's algorithm, or before any is known: only the sum itself can tell.
-            return len(data) - (_CHECKSUM_LENGTH if _checksum_fits(data) else 0)
-        if header.type == EventType.FORMAT_DESCRIPTION:
-            # Always has room for a sum, and the algorithm before it. The server cannot renew a sum that it turned off.
-            if data[-1 - _CHECKSUM_LENGTH] and not _checksum_fits(_without_in_use_flag(data)):
-                raise Malformed(_CHECKSUM_MESSAGE, _CHECKSUM_HINT)
-            return len(data)
+        if header.type in _OF_FILES and (header.artificial or header.type == EventType.FORMAT_DESCRIPTION):
+            return self._body_end_of_file(header, data)
         if self._format is None:
             raise Malformed("no FORMAT_DESCRIPTION has come before it")
         if not self._format.checksum:
@@ -162,20 +158,29 @@ class EventDecoder:
             raise Malformed(_CHECKSUM_MESSAGE, _CHECKSUM_HINT)
         return len(data) - _CHECKSUM_LENGTH
 
+    def _body_end_of_file(self, header: Header, data: bytes) -> int:
+        if header.type == EventType.ROTATE:
+            # Made up under another file's algorithm, or before any is known: only the sum itself can tell.
+            return len(data) - (_CHECKSUM_LENGTH if _checksum_fits(data) else 0)
+        # Always has room for a sum, and the algorithm before it. The server cannot renew a sum that it turned off.
+        if data[-1 - _CHECKSUM_LENGTH] and not _checksum_fits(_without_in_use_flag(data)):
+            raise Malformed(_CHECKSUM_MESSAGE, _CHECKSUM_HINT)
+        return len(data)
+
     def _event(self, header: Header, data: bytes, end: int) -> Event:
         """An event's body is ``data[HEADER_LENGTH:end]``, without a checksum."""
         kind = header.type
+        read = CONTROL.get(kind)
+        if read is not None:
+            event = read(header, Reader(data, HEADER_LENGTH, end))
+            self._observe(event)
+            return event
         if kind in FORMS:
             return self._rows(header, data, end)
         if kind == EventType.TABLE_MAP:
             return self._table_map(header, data, end)
         if kind == EventType.TRANSACTION_PAYLOAD:
             return TransactionPayload(self._packed_events(header, Reader(data, HEADER_LENGTH, end)), **header.fields())
-        read = CONTROL.get(kind)
-        if read is not None:
-            event = read(header, Reader(data, HEADER_LENGTH, end))
-            self._observe(event)
-            return event
         if kind in IGNORED:
             return Ignored(event_name(kind), **header.fields())
         if kind in UNSUPPORTED:
@@ -186,6 +191,8 @@ class EventDecoder:
 
     def _observe(self, event: Event) -> None:
         """Keep what later events depend on."""
+        if isinstance(event, Xid):
+            return
         if isinstance(event, Query):
             self._thread_id = event.thread_id
             if not event.sql.startswith(_NO_DDL):
@@ -207,9 +214,10 @@ class EventDecoder:
         self._maps_with_schema.clear()
 
     def _table_map(self, header: Header, data: bytes, end: int) -> TableMap:
-        reader = Reader(data, HEADER_LENGTH, end)
-        table_id = reader.uint(6)
-        description = reader.rest()
+        if end < HEADER_LENGTH + _TABLE_ID_LENGTH:
+            raise Malformed("it has no table id")
+        description = data[HEADER_LENGTH + _TABLE_ID_LENGTH : end]
+        table_id = int.from_bytes(data[HEADER_LENGTH : HEADER_LENGTH + _TABLE_ID_LENGTH], "little")
         mapped = self._maps.get(description)
         if mapped is None:
             mapped = self._read_map(description)
@@ -269,6 +277,7 @@ class EventDecoder:
 
 
 _ROWS_HEADER = Struct("<IHH")
+_TABLE_ID_LENGTH = 6
 _NO_MAP_HINT = "start at the beginning of a transaction"
 
 
@@ -276,8 +285,11 @@ def _within(what: str, error: Exception) -> Malformed:
     return Malformed(f"{what}: {error}", error.hint if isinstance(error, Malformed) else "")
 
 
+_CRC32_OF_ANYTHING_WITH_ITS_CRC32 = 0x2144DF1C
+
+
 def _checksum_fits(data: bytes) -> bool:
-    return crc32(memoryview(data)[:-_CHECKSUM_LENGTH]) == int.from_bytes(data[-_CHECKSUM_LENGTH:], "little")
+    return crc32(data) == _CRC32_OF_ANYTHING_WITH_ITS_CRC32
 
 
 def _without_in_use_flag(data: bytes) -> bytes:

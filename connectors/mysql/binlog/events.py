@@ -1,5 +1,8 @@
 """What the decoder makes of each binlog event. Every event also carries its header's fields.
 
+Nothing changes an event once it is made. They are not frozen all the same, as there are five to a small transaction and
+making one would take three times as long.
+
 Format: https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_replication_binlog_event.html and
 https://mariadb.com/kb/en/replication-protocol/
 """
@@ -13,7 +16,7 @@ from connectors.source import Row, Table
 from streamtrain.envelope import Op
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Event:
     """The header that all events share."""
 
@@ -29,7 +32,7 @@ class Event:
     """Made up by the server for this connection; it is not in the log."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Rotate(Event):
     """The log goes on in ``file`` at ``position``."""
 
@@ -37,7 +40,7 @@ class Rotate(Event):
     position: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class FormatDescription(Event):
     """How the events after it are laid out: the first event of each file, and of each connection."""
 
@@ -48,7 +51,7 @@ class FormatDescription(Event):
     mariadb: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Query(Event):
     """A statement: BEGIN, COMMIT, XA …, DDL, or a change that was logged as a statement."""
 
@@ -57,14 +60,14 @@ class Query(Event):
     thread_id: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Xid(Event):
     """Commit of a transaction."""
 
     xid: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Gtid(Event):
     """Start of a transaction on MySQL."""
 
@@ -75,7 +78,7 @@ class Gtid(Event):
     anonymous: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class MariadbGtid(Event):
     """Start of a transaction, or of one statement that stands alone, on MariaDB."""
 
@@ -89,28 +92,28 @@ class MariadbGtid(Event):
     """The group is the XA COMMIT or XA ROLLBACK of a prepared transaction."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class MariadbGtidList(Event):
     """The last GTID of each domain and server before this file."""
 
     gtids: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PreviousGtids(Event):
     """The GTIDs logged before this file, as MySQL encodes the set."""
 
     raw: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Heartbeat(Event):
     """Nothing new: the server has sent all up to ``end_position`` of ``file``."""
 
     file: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class XaPrepare(Event):
     """The rows since the transaction's start are prepared, and committed only if XA COMMIT of ``xid`` follows."""
 
@@ -120,7 +123,7 @@ class XaPrepare(Event):
     """XA COMMIT … ONE PHASE: this event is the commit itself."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TableMap(Event):
     """Announces the table of the row events that follow."""
 
@@ -129,7 +132,7 @@ class TableMap(Event):
     wanted: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Rows(Event):
     """Rows of one table. ``before`` and ``after`` are of equal length where both are there."""
 
@@ -149,19 +152,19 @@ class Rows(Event):
         return 0 if rows is None else len(rows)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SkimmedRows(Event):
     """Rows of a table that is wanted, left undecoded: only their being there was asked for."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RowsQuery(Event):
     """The statement behind the row events that follow, as its client sent it."""
 
     sql: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TransactionPayload(Event):
     """The events of a transaction after its GTID, packed into this one."""
 
@@ -170,7 +173,7 @@ class TransactionPayload(Event):
     and size. Taking raises UnsupportedChange as decoding does."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Ignored(Event):
     """An event without a change in it by its documented meaning, or rows of a table that is not wanted."""
 

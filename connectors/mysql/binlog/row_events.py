@@ -77,7 +77,7 @@ def read_images(form: Form, compiled: CompiledTable, reader: Reader) -> Images:
         present = int.from_bytes(reader.take((count + 7) // 8), "little")
         if present & compiled.all_columns != compiled.all_columns:
             raise Malformed("the row image is not full", _NOT_FULL_HINT)
-    data, start, end = reader.data[: reader.end], reader.position, reader.end
+    data, start, end = reader.data, reader.position, reader.end
     if form.compressed:
         data = unpacked(reader)
         start, end = 0, len(data)

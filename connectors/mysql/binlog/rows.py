@@ -63,6 +63,7 @@ class _Compiler:
         count = len(self._codes)
         width = (count + 7) // 8
         self._write(0, "def decode(b, p, end):")
+        self._write(1, "b = b[:end]")  # what is cut off then ends the bytes too
         self._write(1, "rows = []", "add = rows.append", "while p < end:")
         self._write(2, f"if {self._any_null(count, width)}:")
         self._row_with_nulls(width)
