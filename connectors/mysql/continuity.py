@@ -36,7 +36,7 @@ def require_continuity(connection: Connection, server: Server, position: LogPosi
             hint="set gtid_mode = ON",
         )
     elif server.flavor is Flavor.MYSQL:
-        _require_gtids(connection, position, position.gtids)
+        _require_gtids(connection, server, position.gtids)
 
 
 def _require_file(connection: Connection, server: Server, position: LogPosition) -> None:
@@ -58,7 +58,7 @@ def _require_file(connection: Connection, server: Server, position: LogPosition)
         )
 
 
-def _require_gtids(connection: Connection, position: LogPosition, gtids: str) -> None:
+def _require_gtids(connection: Connection, server: Server, gtids: str) -> None:
     purged, executed = connection.query("SELECT @@GLOBAL.gtid_purged, @@GLOBAL.gtid_executed")[0]
     published = GtidSet.parse(gtids)
     missing = GtidSet.parse(purged).minus(published)
@@ -71,7 +71,7 @@ def _require_gtids(connection: Connection, position: LogPosition, gtids: str) ->
         and connection.query("SELECT WAIT_FOR_EXECUTED_GTID_SET(%s, %s)", (str(unknown), _COMMIT_WAIT_S))[0][0] != "0"
     ):
         raise PositionLost(
-            f"transactions {unknown} are published, but the server at {position.file} does not know them: "
-            "it lost its end in a crash, was restored, or is a replica that lags",
+            f"transactions {unknown} are published, but server {server.identity} does not know them: "
+            "it lags, lost its end in a crash, was restored, or was promoted without them",
             hint=f"wait for the replica, or go back to the server that was read before; else {POSITION_LOST_HINT}",
         )

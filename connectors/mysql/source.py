@@ -19,6 +19,7 @@ from functools import lru_cache
 
 from connectors.mysql.connection import Connection
 from connectors.mysql.continuity import require_continuity
+from connectors.mysql.divergence import explained
 from connectors.mysql.origin import OriginWriter
 from connectors.mysql.position import LogPosition
 from connectors.mysql.preflight import require_readable, require_settings, require_tables
@@ -84,9 +85,9 @@ class MysqlSource:
                 self._begin(server)
                 return
             start = LogPosition.from_json(position)
+            self._position = start
             try:
                 self._stream = self._follow(server, start)
-                self._position = start
             except PositionLost as error:
                 self._begin_again(server, error)
         except BaseException:
@@ -175,6 +176,9 @@ class MysqlSource:
         self._snapshot = Snapshot(point, origin, int(self._clock() * 1_000_000), self._settings.modes)
 
     def _begin_again(self, server: Server, error: PositionLost) -> None:
+        if server.flavor is Flavor.MARIADB and self._position is not None:
+            with closing(self._connect()) as connection:
+                error = explained(connection, server, self._position, error)
         if self._settings.snapshot != "when_needed":
             raise error
         _log.warning("position lost, reading all rows again", reason=error.message)
