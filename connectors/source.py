@@ -62,7 +62,10 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class TransactionPart:
-    """Where in its transaction a change's first row is; both orders count from 1, the rows after it follow."""
+    """Where in its transaction a change's first row is; both orders count from 1, the rows after it follow.
+
+    What is counted is what is published: a row whose key changes counts as two, a delete and an insert.
+    """
 
     id: str
     total_order: int
@@ -106,7 +109,7 @@ class TransactionEvent:
     id: str
     committed_ms: int
     counts: Mapping[str, int] = field(default_factory=dict)
-    """At the end: captured rows by table, each ``database.table``, in the order in which they were first met."""
+    """At the end: published changes by table, each ``database.table``, in the order in which they were first met."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,8 @@ class MysqlSource:
             monotonic=monotonic,
             modes=settings.modes,
             schema_of=self._schema_of,
+            transaction_metadata=settings.transaction_metadata,
+            include_query=settings.include_query,
         )
         self._idle: Connection | None = None
         self._server: Server | None = None

@@ -91,6 +91,8 @@ def mysql_settings(config: Config, part: MysqlConfig) -> MysqlSettings:
             part.binary_handling_mode,
             part.time_precision_mode,
         ),
+        transaction_metadata=part.transaction_metadata,
+        include_query=part.include_query,
         max_rows=part.commit_rows,
     )
 

@@ -91,6 +91,16 @@ class MysqlSource(DatabaseSource):
         "microseconds; in Kafka Connect's types; as ISO 8601 text in UTC; or in the named unit. A value that the form cannot hold, "
         "such as a TIME beyond a day in `connect` and `isostring`, stops capture.",
     )
+    transaction_metadata: bool = Field(
+        default=False,
+        description="Publish beginnings and ends of transactions to `PREFIX.transaction`, and in each change where in its "
+        "transaction it is, as Debezium's `provide.transaction.metadata`.",
+    )
+    include_query: bool = Field(
+        default=False,
+        description="Tell in `source.query` of each change the statement behind it, if the server logs it "
+        "(`binlog_rows_query_log_events`, MariaDB's `binlog_annotate_row_events`). Statements hold values of all columns.",
+    )
 
 
 class SqliteSource(DatabaseSource):

@@ -48,6 +48,8 @@ DOES_NOT_DECIDE: frozenset[str] = frozenset(
         "source.bigint_unsigned_handling_mode",
         "source.binary_handling_mode",
         "source.time_precision_mode",
+        "source.transaction_metadata",
+        "source.include_query",
         "source.commit_ms",
         "source.commit_rows",
         "topic.kind",

@@ -46,6 +46,8 @@ INDIFFERENT = {
     "source.bigint_unsigned_handling_mode": "long",
     "source.binary_handling_mode": "hex",
     "source.time_precision_mode": "connect",
+    "source.transaction_metadata": True,
+    "source.include_query": True,
     "source.commit_ms": 10,
     "source.commit_rows": 10,
     "topic.kind": None,  # see the test of another source
