@@ -25,7 +25,7 @@ from connectors.mysql.position import LogPosition
 from connectors.mysql.preflight import require_readable, require_settings, require_tables
 from connectors.mysql.replication import register
 from connectors.mysql.schema import tables
-from connectors.mysql.server import Server, inspect, log_end
+from connectors.mysql.server import Flavor, Server, inspect, log_end
 from connectors.mysql.settings import MysqlSettings
 from connectors.mysql.snapshot import Snapshot
 from connectors.mysql.snapshot_point import open_snapshot_point
