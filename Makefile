@@ -21,7 +21,7 @@ check: .venv/installed-dev  ## style, types and import layers
 	$(PYTHON) -m pytest -q tests/test_layers.py
 
 test: .venv/installed-dev  ## all tests, on private instances of real servers, fetched where they are missing
-	$(PYTHON) -m tests.servers fetch
+	$(PYTHON) -m tests.servers fetch mysql mariadb kafka debezium apicurio
 	$(PYTHON) -m pytest --cov --cov-report=term:skip-covered
 
 bench: .venv/installed-dev  ## measure this project and its peers in one run on this machine

@@ -6,6 +6,7 @@ The writing half is ``connectors/envelope.py``; the two packages meet here and i
 
 from __future__ import annotations
 
+from binascii import a2b_base64
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -30,6 +31,9 @@ class Op(Enum):
     __hash__ = object.__hash__
 
 
+_IMAGES = ("before", "after")
+_DECIMAL_NAME = "org.apache.kafka.connect.data.Decimal"
+_DECIMAL = _DECIMAL_NAME.encode()
 _OPS = {op.value: op for op in Op}
 
 
@@ -44,6 +48,14 @@ class Envelope:
     """Commit time by the source's clock, milliseconds since 1970; 0 if the record does not say."""
 
 
+def decimal_text(unscaled: int, scale: int) -> str:
+    """An exact decimal as text: 125 with scale 2 is ``1.25``. A negative scale appends zeros."""
+    if scale <= 0:
+        return str(unscaled * 10**-scale)
+    digits = str(abs(unscaled)).rjust(scale + 1, "0")
+    return f"{'-' if unscaled < 0 else ''}{digits[:-scale]}.{digits[-scale:]}"
+
+
 def topic_name(prefix: str, database: str, table: str) -> str:
     """The topic of a table: ``PREFIX.DB.TABLE``."""
     return f"{prefix}.{database}.{table}"
@@ -54,9 +66,10 @@ def decode(value: bytes) -> Envelope:
     try:
         document = orjson.loads(value)
     except orjson.JSONDecodeError as error:
-        raise RejectedRecord("malformed", f"the value is not JSON: {error}") from None
+        what = "is Avro that does not fit the schema that it names" if value[:1] == b"\0" else f"is not JSON: {error}"
+        raise RejectedRecord("malformed", f"the value {what}") from None
     if type(document) is dict and "payload" in document and "schema" in document:
-        document = document["payload"]
+        document = _payload(document, value)
     if type(document) is not dict or "op" not in document:
         raise RejectedRecord("malformed", "the value is not a change envelope: it has no field 'op'")
     letter = document["op"]
@@ -77,7 +90,7 @@ def decode_key(key: bytes | None) -> Fields | None:
     except orjson.JSONDecodeError as error:
         raise RejectedRecord("malformed", f"the key is not JSON: {error}") from None
     if isinstance(document, dict) and "payload" in document and "schema" in document:
-        document = document["payload"]
+        document = document["payload"] if _DECIMAL not in key else _exact(document["schema"], document["payload"])
     if document is None or isinstance(document, dict):
         return document
     raise RejectedRecord("malformed", "the key is not an object")
@@ -87,6 +100,37 @@ def canonical_key(key: bytes | None) -> str | None:
     """One text per row identity, whatever the writer's spacing or column order; None without a key."""
     fields = decode_key(key)
     return None if fields is None else orjson.dumps(fields, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def _payload(document: Fields, text: bytes) -> Any:
+    """What the schema wrapper holds. Decimals are bytes in it, which only the schema tells from other text."""
+    payload = document["payload"]
+    if _DECIMAL not in text or type(payload) is not dict:
+        return payload
+    for field in _fields_of(document["schema"]):
+        if field.get("field") in _IMAGES:
+            payload[field["field"]] = _exact(field, payload.get(field["field"]))
+    return payload
+
+
+def _exact(schema: Any, row: Any) -> Any:
+    """A row with its decimals as text, digit by digit: ``12.50``. Raises RejectedRecord (``malformed``)."""
+    if type(row) is not dict:
+        return row
+    for field in _fields_of(schema):
+        name = field.get("field")
+        if field.get("name") == _DECIMAL_NAME and row.get(name) is not None:
+            try:
+                scale = int(field["parameters"]["scale"])
+                row[name] = decimal_text(int.from_bytes(a2b_base64(row[name]), "big", signed=True), scale)
+            except (KeyError, TypeError, ValueError):
+                raise RejectedRecord("malformed", f"{name!r} is not the decimal that the schema says it is") from None
+    return row
+
+
+def _fields_of(schema: Any) -> list[Fields]:
+    fields = schema.get("fields") if type(schema) is dict else None
+    return [field for field in fields if type(field) is dict] if type(fields) is list else []
 
 
 def _check_images(op: Op, before: object, after: object) -> None:

@@ -11,6 +11,7 @@
         ├── AccessDenied          a server refused the user or one of its rights
         ├── SourceMisconfigured   the source is set up so that changes would be lost
         ├── UnsupportedChange     the reader met something it does not understand
+        ├── SchemaRefused         the schema registry refused a schema, or does not hold one that a record names
         ├── PositionLost          the position to go on from is no longer in the log
         ├── FencedOut             another process has taken over this run or this source
         ├── ConfigChanged         the configuration differs from the checkpoint's in what decides the weights
@@ -97,6 +98,10 @@ class SourceMisconfigured(FatalError):
 
 class UnsupportedChange(FatalError):
     """The reader met something in the log that it does not understand; the position is in the message."""
+
+
+class SchemaRefused(FatalError):
+    """The schema registry refused a schema, or does not hold the one that a record names."""
 
 
 class PositionLost(FatalError):

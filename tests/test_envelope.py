@@ -58,7 +58,7 @@ def test_an_insert_is_debeziums_envelope_field_by_field_and_in_its_order() -> No
     assert message.key == b'{"id":1}'
     assert message.headers == ()
     document = value(message)
-    assert list(document) == ["before", "after", "source", "op", "ts_ms", "ts_us", "ts_ns", "transaction"]
+    assert list(document) == ["before", "after", "source", "transaction", "op", "ts_ms", "ts_us", "ts_ns"]
     assert list(document["source"]) == list(ORIGIN)
     assert document == {
         "before": None,

@@ -21,6 +21,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "streamtrain.envelope": set(),
     "streamtrain.tls": set(),
     "streamtrain.login": {"streamtrain.tls"},
+    "streamtrain.avro": {"streamtrain.envelope"},
+    "streamtrain.registry": set(),
+    "streamtrain.deserializing": {"streamtrain.avro", "streamtrain.topic"},
     "streamtrain.topic": set(),
     "streamtrain.tensors": set(),
     "streamtrain.slices": {"streamtrain.topic"},
@@ -47,7 +50,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "connectors.source": {"streamtrain.envelope"},
     "connectors.checks": set(),
     "connectors.row_json": {"connectors.source", "connectors._row_json"},
-    "connectors.envelope": {"connectors.source", "connectors.row_json", "streamtrain.envelope", "streamtrain.topic"},
+    "connectors.messages": {"connectors.source", "streamtrain.envelope", "streamtrain.topic"},
+    "connectors.envelope": {"connectors.messages", "connectors.source", "connectors.row_json", "streamtrain.topic"},
+    "connectors.formats": {
+        "connectors.messages", "connectors.serializing", "connectors.source", "streamtrain.avro", "streamtrain.envelope",
+        "streamtrain.topic",
+    },
     "connectors.serializing": {
         "connectors.source", "connectors.envelope", "connectors.row_json", "streamtrain.envelope", "streamtrain.topic",
     },
@@ -59,6 +67,8 @@ MAY_IMPORT: dict[str, set[str]] = {
 }  # fmt: skip
 
 DOORS: dict[str, set[str]] = {
+    "fastavro": {"streamtrain.avro"},
+    "urllib3": {"streamtrain.registry"},
     "confluent_kafka": {"streamtrain.topic"},
     "pymysql": {"connectors.mysql"},
     "sqlalchemy": {"streamtrain.state"},

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from connectors.formats.avro import AvroSerializer
+from connectors.formats.json_schemas import SchemaJsonSerializer
 from connectors.mysql.schema import describe as describe_mysql
 from connectors.mysql.settings import MysqlSettings
 from connectors.mysql.source import MysqlSource
@@ -24,7 +26,10 @@ from streamtrain.config.endpoints import MysqlSource as MysqlConfig
 from streamtrain.config.endpoints import SqliteSource as SqliteConfig
 from streamtrain.config.load import load_config
 from streamtrain.config.models import Config, Feature
+from streamtrain.config.registry import Registry as RegistryConfig
+from streamtrain.deserializing import DeserializingReader
 from streamtrain.errors import ConfigError
+from streamtrain.registry import Registry, RegistrySettings
 from streamtrain.retrying import Backoff
 from streamtrain.state.checkpoints import CheckpointStore
 from streamtrain.state.database import Database
@@ -120,9 +125,27 @@ def relay_settings(config: Config) -> RelaySettings:
     return RelaySettings(config.source.commit_ms / 1000, config.source.commit_rows)
 
 
+def registry_settings(section: RegistryConfig) -> RegistrySettings:
+    """How the schema registry is reached."""
+    return RegistrySettings(
+        urls=tuple(url.reveal().rstrip("/") for url in section.url),
+        user=section.user,
+        password="" if section.password is None else section.password.reveal(),
+        token=None if section.token is None else section.token.reveal(),
+        ca=None if section.ca is None else str(section.ca),
+    )
+
+
 def serializer(config: Config) -> Serializer:
     """The format in which changes are published."""
-    return JsonSerializer(config.topic.prefix)
+    topic = config.topic
+    if topic.format == "json_with_schemas":
+        return SchemaJsonSerializer(topic.prefix)
+    if topic.format == "avro" and topic.registry is not None:
+        return AvroSerializer(
+            topic.prefix, Registry(registry_settings(topic.registry)).register, topic.registry.subjects
+        )
+    return JsonSerializer(topic.prefix)
 
 
 def relay_clocks() -> RelayClocks:
@@ -149,8 +172,10 @@ def writer(config: Config) -> TopicWriter:
 
 
 def reader(config: Config) -> TopicReader:
-    """A reader of this configuration's topics."""
-    return KafkaReader(kafka_settings(config)) if config.topic.kind == "kafka" else FileReader(config.topic.directory)
+    """A reader of this configuration's topics, whatever their format."""
+    topic, section = config.topic, config.topic.registry
+    plain = KafkaReader(kafka_settings(config)) if topic.kind == "kafka" else FileReader(topic.directory)
+    return DeserializingReader(plain, None if section is None else Registry(registry_settings(section)).schema)
 
 
 def backoff(config: Config) -> Backoff:

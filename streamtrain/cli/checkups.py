@@ -16,11 +16,12 @@ from streamtrain.cli.topic_checkups import topic_checks
 from streamtrain.config.endpoints import MysqlSource, SqliteSource
 from streamtrain.config.models import Config
 from streamtrain.errors import StreamtrainError
+from streamtrain.registry import Registry
 
 
 def examine(config: Config) -> list[Check]:
     """Every check of this configuration, in the order of the line."""
-    return [*_source(config), *topic_checks(config), *_state(config), *_features(config)]
+    return [*_source(config), *topic_checks(config), *_registry(config), *_state(config), *_features(config)]
 
 
 def _source(config: Config) -> list[Check]:
@@ -29,6 +30,22 @@ def _source(config: Config) -> list[Check]:
     if isinstance(config.source, SqliteSource):
         return examine_sqlite(build.sqlite_settings(config, config.source))
     return [Check("source", "ok", "none: someone else fills the topics")]
+
+
+def _registry(config: Config) -> Iterator[Check]:
+    """Whether the schema registry answers, and to what it will hold schemas that change."""
+    section = config.topic.registry
+    if section is None:
+        return
+    registry = Registry(build.registry_settings(section))
+    try:
+        level = registry.compatibility()
+    except StreamtrainError as error:
+        yield Check("schema registry", "fail", error.message, "a registry that can be reached", error.hint)
+        return
+    finally:
+        registry.close()
+    yield Check("schema registry", "ok", f"{', '.join(map(str, section.url))}, compatibility {level}")
 
 
 def _state(config: Config) -> Iterator[Check]:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from streamtrain.config.registry import Registry
 from streamtrain.config.rules import (
     broker_list,
     librdkafka_settings,
@@ -116,7 +117,15 @@ class Topics(Section):
     prefix: Annotated[str, AfterValidator(topic_prefix)] = Field(
         description="Topics are named `PREFIX.DATABASE.TABLE`. Letters, digits, `.`, `_` and `-`."
     )
-    format: Literal["json"] = Field(default="json", description="`json`: Debezium's change envelope.")
+    format: Literal["json", "json_with_schemas", "avro"] = Field(
+        default="json",
+        description="How changes are published: `json` Debezium's change envelope; `json_with_schemas` the same with its "
+        "schema in each message, as JsonConverter's `schemas.enable=true`; `avro` Confluent's wire format, with schemas in "
+        "`registry`. What is read may be in any of them. SQLite's columns hold values of any type: `json` alone suits them.",
+    )
+    registry: Registry | None = Field(
+        default=None, description="The schema registry, to publish or to read records in Avro."
+    )
     partitions: Whole = Field(
         default=1,
         ge=1,

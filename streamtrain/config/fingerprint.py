@@ -56,7 +56,13 @@ DOES_NOT_DECIDE: frozenset[str] = frozenset(
         "topic.bootstrap",
         "topic.security",
         "topic.directory",
-        "topic.format",
+        "topic.format",  # a record is the same row in each
+        "topic.registry.url",
+        "topic.registry.user",
+        "topic.registry.password",
+        "topic.registry.token",
+        "topic.registry.ca",
+        "topic.registry.subjects",
         "topic.partitions",  # only of a topic that is created; a checkpoint's offsets name the partitions that there are
         "topic.replication",
         "state.url",

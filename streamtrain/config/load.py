@@ -104,8 +104,12 @@ def _located(config: Config, directory: Path) -> Config:
         moved["source"] = config.source.model_copy(update={"tls": config.source.tls.under(directory)})
     if config.source.kind == "sqlite":
         moved["source"] = config.source.model_copy(update={"url": config.source.url.under(directory)})
+    topic: dict[str, Any] = {}
     if config.topic.kind == "kafka":
-        moved["topic"] = config.topic.model_copy(update={"security": located(config.topic.security, directory)})
+        topic["security"] = located(config.topic.security, directory)
     if config.topic.kind == "file":
-        moved["topic"] = config.topic.model_copy(update={"directory": directory / config.topic.directory})
+        topic["directory"] = directory / config.topic.directory
+    if config.topic.registry is not None and config.topic.registry.ca is not None:
+        topic["registry"] = config.topic.registry.model_copy(update={"ca": directory / config.topic.registry.ca})
+    moved["topic"] = config.topic.model_copy(update=topic)
     return config.model_copy(update=moved)

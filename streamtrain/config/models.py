@@ -19,7 +19,6 @@ from streamtrain.envelope import topic_name
 
 NOT_YET: Mapping[tuple[str, ...], str] = {
     ("source", "kind"): r"mongo",
-    ("topic", "format"): r"avro",
     ("train", "device"): r"(cuda|mps|xpu)(:\d+)?",
 }
 """Values that are planned and refused as not available in this version, as patterns."""
@@ -196,6 +195,17 @@ class Config(Section):
         """The topic of ``examples.from``."""
         database, _, table = self.examples.table.partition(".")
         return topic_name(self.topic.prefix, database, table)
+
+    @model_validator(mode="after")
+    def _has_schemas(self) -> Self:
+        topic = self.topic
+        if topic.format != "json" and self.source.kind == "sqlite":
+            raise at_key(
+                "topic.format", "must be json: SQLite's columns hold values of any type, which no schema declares"
+            )
+        if topic.format == "avro" and topic.registry is None:
+            raise at_key("topic.registry", "is required where topic.format is avro")
+        return self
 
     @model_validator(mode="after")
     def _is_captured(self) -> Self:

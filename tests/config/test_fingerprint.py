@@ -54,7 +54,13 @@ INDIFFERENT = {
     "topic.bootstrap": "elsewhere:9092",
     "topic.security": "{sasl.password: x}",
     "topic.directory": "elsewhere",
-    "topic.format": None,  # there is one only
+    "topic.format": "json_with_schemas",
+    "topic.registry.url": "[http://elsewhere:8081]",
+    "topic.registry.user": None,  # only with a password
+    "topic.registry.password": None,
+    "topic.registry.token": None,  # only with a URL
+    "topic.registry.ca": None,
+    "topic.registry.subjects": None,
     "topic.partitions": 3,
     "topic.replication": 3,
     "state.url": "mysql://a:b@c/d",

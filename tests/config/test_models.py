@@ -48,8 +48,24 @@ def problems(**sections: Any) -> list[str]:
         ({"source": {"kind": 3}}, "source.kind: must be one of mysql, sqlite, none"),
         ({"source": "mysql"}, "source: must be a mapping of keys to values"),
         ({"topic": {"prefix": "p"}}, "topic.kind: is required: one of kafka, file"),
-        ({"topic": KAFKA | {"format": "avro"}}, "topic.format: is not available in this version; available: json"),
-        ({"topic": KAFKA | {"format": "xml"}}, "topic.format: must be json"),
+        ({"topic": KAFKA | {"format": "avro"}}, "topic.registry: is required where topic.format is avro"),
+        ({"topic": KAFKA | {"format": "xml"}}, "topic.format: must be one of json, json_with_schemas, avro"),
+        (
+            {"topic": KAFKA | {"registry": "http://a:b@c"}},
+            "topic.registry.url[0]: must not hold the login: set topic.registry.user and topic.registry.password",
+        ),
+        (
+            {"topic": KAFKA | {"registry": "kafka://c"}},
+            "topic.registry.url[0]: must be http://HOST:PORT or https://HOST:PORT",
+        ),
+        (
+            {"topic": KAFKA | {"registry": {"url": "http://c", "token": "t", "user": "u", "password": "p"}}},
+            "topic.registry.token: is instead of user and password, which are set too",
+        ),
+        (
+            {"topic": KAFKA | {"registry": {"url": "http://c", "user": "u"}}},
+            "topic.registry.user: and password go together",
+        ),
         ({"train": {"device": "cuda:1"}}, "train.device: is not available in this version; available: auto, cpu"),
         ({"train": {"device": "gpu"}}, "train.device: must be one of auto, cpu; did you mean cpu?"),
         ({"train": 3}, "train: must be a mapping of keys to values"),

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.envelope import NEW_KEY_HEADER, OLD_KEY_HEADER, messages
+from connectors.envelope import messages
+from connectors.messages import NEW_KEY_HEADER, OLD_KEY_HEADER
 from connectors.row_json import PythonRowEncoder, RowEncoder
 from connectors.source import Change, Table, TransactionPart
 from streamtrain.envelope import Op
@@ -47,10 +48,10 @@ def expected(change: Change) -> list[Message]:
         orders = None if part is None else (part.total_order + n, part.data_collection_order + n)
         return orjson.dumps({
             "before": image(before), "after": image(after),
-            "source": {**change.origin, "row": 0 if change.markers else n, **marked}, "op": op,
-            "ts_ms": NOW_NS // 1_000_000, "ts_us": NOW_NS // 1_000, "ts_ns": NOW_NS,
+            "source": {**change.origin, "row": 0 if change.markers else n, **marked},
             "transaction": part and orders
             and {"id": part.id, "total_order": orders[0], "data_collection_order": orders[1]},
+            "op": op, "ts_ms": NOW_NS // 1_000_000, "ts_us": NOW_NS // 1_000, "ts_ns": NOW_NS,
         })  # fmt: skip
 
     def key(row: Any) -> bytes | None:

@@ -11,11 +11,15 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from tests.servers import PrivateKafka, PrivateMariaDB, PrivateMySQL, ServerUnavailable
+from tests.servers.apicurio import PrivateApicurio
 from tests.servers.debezium import Debezium
 
 SERVERS: dict[str, type[PrivateMySQL | PrivateMariaDB | PrivateKafka]] = {
     server.name: server for server in (PrivateMySQL, PrivateMariaDB, PrivateKafka)
 }
+
+# What tests start, but no person has a use for by itself.
+LIBRARIES: dict[str, type[Debezium | PrivateApicurio]] = {"debezium": Debezium, "apicurio": PrivateApicurio}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,8 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def fetch(names: Sequence[str]) -> None:
     """Bring servers into the cache, but those that the environment names."""
     for name in names:
-        if name == "debezium":
-            Debezium.fetch()
+        if name in LIBRARIES:
+            LIBRARIES[name].fetch()
         elif SERVERS[name].variable not in os.environ:
             SERVERS[name].fetch()
 
@@ -59,7 +63,7 @@ def run(names: Sequence[str]) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.servers", description=__doc__)
     commands = parser.add_subparsers(required=True)
-    for action, names in ((fetch, [*SERVERS, "debezium"]), (run, list(SERVERS))):
+    for action, names in ((fetch, [*SERVERS, *LIBRARIES]), (run, list(SERVERS))):
         command = commands.add_parser(action.__name__, help=action.__doc__)
         command.add_argument("servers", nargs="*", metavar="SERVER", choices=[*names, []], help=", ".join(names))
         command.set_defaults(action=action)

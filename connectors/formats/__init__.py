@@ -1,0 +1,1 @@
+"""Formats with schemas: Kafka Connect's schemas, and messages as JSON with schemas or as Avro."""
