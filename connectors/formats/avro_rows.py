@@ -41,8 +41,8 @@ class RowWriter:
     def _misfit(self, row: Row) -> UnsupportedChange:
         for field, column in zip(self._fields, self._columns, strict=True):
             if not _fits(field, row[column]):
-                found, declared = type(row[column]).__name__, field.schema.type
-                declared += "" if field.schema.optional else " NOT NULL"
+                found = type(row[column]).__name__
+                declared = field.schema.type + ("" if field.schema.optional else " NOT NULL")
                 return UnsupportedChange(
                     f"column {field.column or field.name!r} of {self._table} holds a value ({found}) that is beyond its "
                     f"declaration in Avro, {declared}",
