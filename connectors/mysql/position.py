@@ -85,7 +85,7 @@ class LogPosition:
         """Raises PositionLost if the document is no position of this source."""
         fields = dict(document)
         written_in = fields.pop("format", None)
-        if written_in != _FORMAT and written_in not in _OLDER_FORMATS:
+        if written_in not in (_FORMAT, *_OLDER_FORMATS):
             raise _foreign(document)
         try:
             fields["include"] = tuple(fields.get("include", ()))

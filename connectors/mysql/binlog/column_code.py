@@ -27,6 +27,7 @@ from connectors.mysql.binlog.values import (
     DatetimeDays,
     DayTexts,
     SetLabels,
+    beyond_its_digits,
     decimal_groups,
     time_microseconds,
 )
@@ -58,6 +59,7 @@ NAMES: dict[str, object] = {
     "MINUTE_TEXTS": MINUTE_TEXTS,
     "TWO_DIGITS": TWO_DIGITS,
     "base64_text": base64_text,
+    "beyond_its_digits": beyond_its_digits,
     "bit_value": bit_value,
     "charmap_decode": charmap_decode,
     "decompressed": decompressed,
@@ -251,7 +253,10 @@ def _decimal(column: Column) -> Fixed:
         codes += _BIG_ENDIAN_CODES[size]
     texts = []
     for sign in ("", "-"):
-        values = [_group_value(term, bits, first=n == 0, negative=bool(sign)) for n, (term, bits) in enumerate(terms)]
+        values = [
+            _in_range(_group_value(term, bits, first=n == 0, negative=bool(sign)), digits)
+            for n, ((term, bits), digits) in enumerate(zip(terms, (*integer, *fraction), strict=True))
+        ]
         texts.append(f'f"{sign}{_decimal_text(values, len(integer), fraction)}"')
     first, bits = terms[0]
     expression = f"({texts[0]} if {first} & {1 << bits - 1} else {texts[1]})"
@@ -265,6 +270,11 @@ def _group_value(term: str, bits: int, *, first: bool, negative: bool) -> str:
     if negative:
         return f"({term} ^ {(1 << bits - 1 if first else 1 << bits) - 1})"
     return f"({term} & {(1 << bits - 1) - 1})" if first else term
+
+
+def _in_range(value: str, digits: int) -> str:
+    """A group's value, which has room for more than its digits: what is larger is damage, and would be a wrong number."""
+    return f"(g if (g := {value}) < {10**digits} else beyond_its_digits())"
 
 
 def _decimal_text(values: list[str], integers: int, fraction: list[int]) -> str:

@@ -8,7 +8,7 @@ row to row: their conversions are dictionaries that fill themselves, and start a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from connectors.mysql.binlog.reading import Malformed
 from connectors.mysql.values import epoch_days, timestamp_text
@@ -115,6 +115,11 @@ DECIMAL_GROUP_BYTES = (0, 1, 1, 2, 2, 3, 3, 4, 4, 4)
 """Bytes of a group of so many digits."""
 
 
+def beyond_its_digits() -> NoReturn:
+    """Raises Malformed: a group of a packed DECIMAL holds a number of more digits than it may have."""
+    raise Malformed("a group of digits of a DECIMAL is out of range")
+
+
 def decimal_text(data: bytes, precision: int, scale: int) -> str:
     """A packed DECIMAL with exactly ``scale`` digits after the point.
 
@@ -134,7 +139,8 @@ def decimal_text(data: bytes, precision: int, scale: int) -> str:
     texts = []
     position = 0
     for digits, size in zip((*integer, *fraction), sizes, strict=True):
-        texts.append(f"{int.from_bytes(plain[position : position + size], 'big'):0{digits}d}")
+        group = int.from_bytes(plain[position : position + size], "big")
+        texts.append(f"{group if group < 10**digits else beyond_its_digits():0{digits}d}")
         position += size
     whole = "".join(texts[: len(integer)]).lstrip("0") or "0"
     point = "." if fraction else ""
