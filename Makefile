@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 C_SOURCES := $(shell find connectors -name '*.c')
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo check test bench chaos clean
+.PHONY: help install demo check test bench chaos fuzz clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,10 @@ bench: .venv/installed-dev  ## measure this project and its peers in one run on 
 chaos: .venv/installed-dev  ## kill and freeze everything under random work; options: SEED=, MINUTES=3, SOURCE=mysql|mariadb|both
 	$(PYTHON) -m tests.servers fetch
 	$(PYTHON) -m tests.chaos --minutes $(or $(MINUTES),3) --source $(or $(SOURCE),both) $(if $(SEED),--seed $(SEED)) $(CHAOS)
+
+fuzz: .venv/installed-dev  ## damage recorded logs and decode them, in Python and in C with sanitizers; options: SEED=, MINUTES=1
+	$(PYTHON) -m tests.fuzz --minutes $(or $(MINUTES),1) $(if $(SEED),--seed $(SEED))
+	$(PYTHON) -m tests.fuzz --minutes $(or $(MINUTES),1) $(if $(SEED),--seed $(SEED)) --sanitize
 
 clean:  ## remove .venv and everything generated; fetched servers stay in their cache
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage streamtrain-demo

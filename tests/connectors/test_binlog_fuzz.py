@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import random
 import re
-import struct
 from collections.abc import Iterator
 from typing import Any
-from zlib import crc32
 
 import pytest
 
@@ -20,6 +18,7 @@ from connectors.mysql.binlog.rows import generate_rows_decoder
 from connectors.mysql.binlog.table_map import TableLayout
 from streamtrain.errors import UnsupportedChange
 from tests.connectors.binlog_writer import HEADER
+from tests.fuzz.mutations import mutated, with_checksum
 from tests.golden.binlog.record import cases, recorded
 from tests.native import native
 
@@ -43,29 +42,6 @@ def rows_decoder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
         return decoder(tuple(native_rows.step(column) for column in layout.columns)).decode
 
     monkeypatch.setattr(decoder_module, "compile_rows_decoder", in_c)
-
-
-def with_checksum(data: bytes) -> bytes:
-    """``data`` without its last 4 bytes, made an event again: its length in its header, and its checksum."""
-    body = data[:9] + struct.pack("<I", max(len(data), 13)) + data[13:-4] if len(data) > 19 else data[:-4]
-    return body + struct.pack("<I", crc32(body))
-
-
-def mutated(packet: bytes, rng: random.Random) -> bytes:
-    data = bytearray(packet)
-    for _ in range(rng.choice((1, 1, 2, 5))):
-        at = rng.randrange(len(data))
-        how = rng.randrange(5)
-        if how == 0:
-            del data[at : at + rng.choice((1, 2, 8, 1000))]
-        elif how == 1:
-            data[at:at] = rng.randbytes(rng.choice((1, 2, 8)))
-        elif how == 2 and at > 19:
-            data[at : at + 2] = rng.choice((b"\xff\xff", b"\0\0", b"\xfe\xff"))
-        else:
-            data[at] = rng.choice((0, 1, 0x7F, 0x80, 0xFB, 0xFC, 0xFE, 0xFF, rng.randrange(256)))
-        data = data or bytearray(1)
-    return with_checksum(bytes(data))
 
 
 def contexts(stream: list[bytes]) -> Iterator[tuple[list[bytes], bytes, list[bytes]]]:
