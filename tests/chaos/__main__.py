@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tests.chaos.round import SOURCES, Outcome, Plan, play
+from tests.chaos.round import SOURCES, Outcome, Plan, RoundFailed, play
 
 ROUND_S = 120.0
 
@@ -28,11 +28,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.nice:
         os.nice(options.nice)
     outcomes: list[Outcome] = []
+    broken: list[str] = []
     try:
         for plan in _plans(options):
             directory = options.directory / f"{plan.seed}-{plan.source}".replace("/", "-")
             _say(f"seed {plan.seed}, {plan.source}, {plan.seconds:.0f} s of faults ...")
-            outcome = play(plan, _fresh(directory), _say)
+            try:
+                outcome = play(plan, _fresh(directory), _say)
+            except RoundFailed as failure:
+                broken.append(str(failure))
+                _say(f"  {failure}; logs lie in {directory}")
+                if options.keep_going:
+                    continue
+                break
             outcomes.append(outcome)
             _report(outcome, options)
             if not outcome.passed and not options.keep_going:
@@ -40,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         _say("stopped")
     _sum_up(outcomes, options)
-    return 0 if outcomes and all(outcome.passed for outcome in outcomes) else 1
+    return 0 if outcomes and not broken and all(outcome.passed for outcome in outcomes) else 1
 
 
 def _plans(options: argparse.Namespace) -> Iterator[Plan]:

@@ -21,9 +21,11 @@ from tests.chaos.topics import Partitions, Record
 from tests.chaos.truth import Truth
 
 MOST_KEPT = 50
-Order = tuple[int, int, int, int, int]
-"""Where a record stands: among the transactions, then log file, offset, row of the event, part of a moved row."""
-_SNAPSHOT: Order = (-1, 0, 0, 0, 0)
+Order = tuple[int, int, int, int, int, int]
+"""Where a record stands: among the transactions; log file; offset; event there; row of it; part of a row that moved.
+
+Events that are told to lie at one place in the log are counted as they come."""
+_SNAPSHOT: Order = (-1, 0, 0, 0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -157,12 +159,12 @@ class _Checker:
         last = _SNAPSHOT
         before: Record | None = None
         for record in records:
-            order = last if record.op is None else self._order(record)
             if record.op is None:
                 self._check_tombstone(record, before)
             else:
                 if before is not None and before.op == "d" and before.key is not None:
                     self._verdict.add("lost", before.place, "no tombstone follows the delete")
+                order = self._order(record, last)
                 if order == last and order != _SNAPSHOT:
                     self._verdict.add(
                         "duplicate", record.place, f"the same place in the log as the one before: {order}"
@@ -179,12 +181,21 @@ class _Checker:
         if before is None or before.op != "d" or before.key != record.key:
             self._verdict.add("phantom", record.place, "a tombstone that follows no delete of its key")
 
-    def _order(self, record: Record) -> Order:
+    def _order(self, record: Record, last: Order) -> Order:
         if record.op == "r":
             return _SNAPSHOT
-        file, offset = record.log_place
-        row = int((record.source or {}).get("row") or 0)
-        return self._major(record), file, offset, row, int(record.old_key)
+        place = (self._major(record), *record.log_place)
+        within = (int((record.source or {}).get("row") or 0), int(record.old_key))
+        event = 0
+        if place == last[:3]:
+            event = last[3] + (self._one_place(record) and within <= last[4:])
+        return (*place, event, *within)
+
+    def _one_place(self, record: Record) -> bool:
+        """Whether all of the record's transaction may stand at one place in the log."""
+        limits = self._limits.get(record.gtid or "")
+        gathered = self._history.at_one_place
+        return bool(gathered) and (limits is None or limits[0].row["tag"] in gathered)
 
     def _major(self, record: Record) -> int:
         index = self._index.get(record.gtid or "")
@@ -211,7 +222,7 @@ class _Checker:
             self._verdict.add("phantom", record.place, f"there never was a table {home}")
             return
         try:
-            fold.apply(record)
+            fold.apply(record, ordered=not self._one_place(record))
         except Misfit as misfit:
             self._verdict.add(misfit.kind, record.place, f"{misfit} {record.source}")
 

@@ -180,6 +180,9 @@ class ConnectorFaults:
 
     def _second(self, stop: threading.Event) -> None:
         """A second connector takes over while the first is frozen or still at work; one of them has to give in."""
+        if self._armed:  # it may die at its step and not of the other
+            self._kill(stop)
+            return
         first, begun = self._running(), self._connector.log.stat().st_size
         frozen = self._chance.random() < 0.6
         if frozen:
@@ -190,11 +193,11 @@ class ConnectorFaults:
         deadline = time.monotonic() + FENCED_S
         while first.poll() is None and second.poll() is None and time.monotonic() < deadline and not stop.wait(0.05):
             pass
+        stop.wait(1.0)
         for process in (first, second):
             self._require_fenced(process, begun)
         survivor, other = (first, second) if second.poll() is not None else (second, first)
         end(other)
-        self._armed = self._armed if survivor is first else ""
         self._process = survivor if survivor.poll() is None else None
         self.survived["second connector" + (" beside a frozen one" if frozen else "")] += 1
 

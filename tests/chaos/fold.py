@@ -33,8 +33,12 @@ class Fold:
         self._rows: dict[str, Row] = {}
         self._bag: Counter[str] = Counter()
 
-    def apply(self, record: Record) -> None:
-        """Raises Misfit."""
+    def apply(self, record: Record, *, ordered: bool) -> None:
+        """Raises Misfit.
+
+        ``ordered``: the records of its transaction are in order even across partitions. Otherwise a row without a key may be
+        changed before it is there; at the end it must have been there.
+        """
         if record.op == "t":
             self._rows.clear()
             self._bag.clear()
@@ -43,7 +47,7 @@ class Fold:
         if self._key:
             self._apply_keyed(record)
         else:
-            self._apply_bagged(record)
+            self._apply_bagged(record, ordered=ordered)
 
     def _apply_keyed(self, record: Record) -> None:
         row = record.row
@@ -80,15 +84,18 @@ class Fold:
         newer = None not in theirs and theirs > ours
         raise Misfit("lost" if newer else "order", f"the row was left at version {ours}, and is at {theirs} now")
 
-    def _apply_bagged(self, record: Record) -> None:
+    def _apply_bagged(self, record: Record, *, ordered: bool) -> None:
         if record.key is not None:
             raise Misfit("key", f"a table without a key has the key {record.key}")
         if record.after is not None:
-            self._bag[_text(record.after)] += 1
+            identity = _text(record.after)
+            self._bag[identity] += 1
+            if not self._bag[identity]:
+                del self._bag[identity]
         if record.before is not None:
             identity = _text(record.before)
             self._bag[identity] -= 1
-            if self._bag[identity] < 0:
+            if self._bag[identity] < 0 and ordered:
                 del self._bag[identity]
                 raise Misfit("lost", f"{record.op} of a row that is not there: {_short(record.before)}")
             if not self._bag[identity]:
@@ -132,6 +139,7 @@ class Fold:
         if self._key:
             yield from self._keyed_differences(converted, contents.rows)
         else:
+            yield from (("lost", f"changed, and never there: {text}") for text, count in self._bag.items() if count < 0)
             folded, there = Counter(map(_text, converted)), Counter(map(_text, contents.rows))
             yield from (("lost", f"not in the topic: {_short(row)}") for row in (there - folded).elements())
             yield from (("phantom", f"not in the table: {_short(row)}") for row in (folded - there).elements())

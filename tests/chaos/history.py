@@ -25,6 +25,8 @@ class History:
     alone: dict[int, tuple[int, int, int]] = field(default_factory=dict)
     """Tags of acknowledged statements in autocommit, which have no row in the journal: the moment at which it began, and
     the least and most rows that show its tag."""
+    at_one_place: set[int] = field(default_factory=set)
+    """Tags of transactions all of whose records may be told to lie at one place in the log: compressed ones, and XA."""
     namings: list[tuple[int, dict[str, int]]] = field(default_factory=list)
     """Which table had which name from the journal's row with this tag on."""
     renamed_columns: dict[str, str] = field(default_factory=dict)
@@ -39,6 +41,10 @@ class History:
         """The tag of a new transaction, and the moment."""
         with self._lock:
             return next(self._tags), next(self._moments)
+
+    def gather(self, tag: int) -> None:
+        with self._lock:
+            self.at_one_place.add(tag)
 
     def acknowledge(self, tag: int) -> None:
         with self._lock:

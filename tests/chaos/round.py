@@ -27,11 +27,15 @@ from tests.chaos.writer import Features, Pace, Writer
 from tests.servers import PrivateDatabase, PrivateKafka, PrivateMariaDB, PrivateMySQL
 
 SOURCES: dict[str, type[PrivateDatabase]] = {"mysql": PrivateMySQL, "mariadb": PrivateMariaDB}
-FEATURES = {"mysql": Features(), "mariadb": Features()}
-"""What the connector is known to follow; the rest it refuses."""
+FEATURES = {"mysql": Features(xa=True, compressed=True), "mariadb": Features(xa=True)}
+"""What a round may turn on."""
 PREFIX = "chaos"
 JOIN_S = 120.0
 SNAPSHOT_S = 120.0
+
+
+class RoundFailed(Exception):
+    """A round that says nothing about the connector: the workload or a server did what it should not."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,7 @@ class _Round:
         shape = plan.chance("shape")
         self._source = SOURCES[plan.source](*_server_settings(shape, plan.source))
         self._kafka = PrivateKafka({"transaction.max.timeout.ms": "900000"})
+        self._features = FEATURES[plan.source].some(shape)
         config = _config(shape, self._source.url, self._kafka.bootstrap)
         self._commit_rows: int = config["source"]["commit_rows"]
         self._history = History()
@@ -117,7 +122,7 @@ class _Round:
 
     def _writer(self, name: str) -> Writer:
         writer = Writer(name, self._plan.chance(name), self._source, self._catalog, self._history)
-        writer.features = FEATURES[self._plan.source]
+        writer.features = self._features
         writer.pace = Pace(large_rows=min(self._plan.largest, 3 * self._commit_rows))
         return writer
 
@@ -126,9 +131,13 @@ class _Round:
         begun = time.monotonic()
         with self._servers() as (begin, no_more_faults):
             outcome.version = str(self._source.execute("SELECT VERSION()")[0][0])
-            self._prepare()
-            self._disturb(begin, no_more_faults)
-            outcome.verdict = self._judge()
+            try:
+                self._prepare()
+                self._disturb(begin, no_more_faults)
+                outcome.verdict = self._judge()
+            except BaseException:
+                self._keep_logs()
+                raise
             outcome.kept = self._settle(outcome.verdict)
         outcome.seconds = time.monotonic() - begun
         for faults in (self._connector_faults, self._source_faults, self._broker_faults):
@@ -222,7 +231,9 @@ class _Round:
                 unforeseen.append((actor, failure))
         if unforeseen:
             said = "; ".join(f"{actor}: {failure!r}" for actor, failure in unforeseen)
-            raise RuntimeError(f"the round itself failed, seed {self._plan.seed}: {said}") from unforeseen[-1][1]
+            raise RoundFailed(f"the round itself failed, seed {self._plan.seed}: {said}") from unforeseen[-1][1]
+        for writer in self._writers:
+            writer.finish()
         try:
             self._connector.catch_up()
         except ConnectorEnded as ended:
@@ -240,9 +251,12 @@ class _Round:
             self._connector.remove()
             return None
         keep(self._directory, self._partitions, self._truth, self._history)
+        self._keep_logs()
+        return self._directory
+
+    def _keep_logs(self) -> None:
         for server in (self._source, self._kafka):
             (self._directory / f"{server.name}.log").write_bytes(server.log_path.read_bytes())
-        return self._directory
 
 
 def _server_settings(chance: random.Random, source: str) -> list[str]:

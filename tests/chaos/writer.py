@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import pymysql
@@ -38,6 +39,10 @@ class Features:
     xa: bool = False
     compressed: bool = False
     partial_json: bool = False
+
+    def some(self, chance: random.Random) -> Features:
+        """Each of these features, or not."""
+        return Features(**{name: chance.random() < 0.6 and there for name, there in asdict(self).items()})
 
 
 class Abandoned(Exception):
@@ -67,6 +72,7 @@ class Writer:
         self._catalog = catalog
         self._history = history
         self._connection: pymysql.connections.Connection[Any] | None = None
+        self._compressing = False
         self._low = self._high = 0
         self._did: list[str] = []
 
@@ -94,6 +100,9 @@ class Writer:
         how = self._chance.random()
         try:
             connection = self._connected()
+            if self._compressing:
+                self._history.gather(tag)
+                self._did.append("compressed transaction")
             if how < 0.15:
                 self._alone(connection, tag, moment)
             elif how < 0.25 and self.features.xa:
@@ -115,11 +124,21 @@ class Writer:
             self._connection = self._server.connect(connect_timeout=2, read_timeout=30, autocommit=False)
             with self._connection.cursor() as cursor:
                 cursor.execute(SETTINGS)
-                if self.features.compressed and self._chance.random() < 0.5:
+                self._compressing = self.features.compressed and self._chance.random() < 0.5
+                if self._compressing:
                     cursor.execute("SET SESSION binlog_transaction_compression = ON")
+                if self.features.xa:
+                    self._finish_prepared(cursor)
                 if self.features.partial_json and self._chance.random() < 0.5:
                     cursor.execute("SET SESSION binlog_row_value_options = 'PARTIAL_JSON'")
         return self._connection
+
+    def finish(self) -> None:
+        """Leave nothing prepared behind: it would keep its rows locked and out of sight."""
+        self.features = replace(self.features, xa=True)
+        self._let_go()
+        self._connected()
+        self._let_go()
 
     def _let_go(self) -> None:
         if self._connection is not None:
@@ -143,6 +162,7 @@ class Writer:
 
     def _two_phase(self, connection: pymysql.connections.Connection[Any], tag: int, moment: int) -> None:
         """XA: prepared, perhaps left alone for a while or by its connection, then committed or rolled back."""
+        self._history.gather(tag)
         name = f"'{self.name}-{tag}'"
         with connection.cursor() as cursor:
             cursor.execute(f"XA START {name}")
@@ -159,17 +179,47 @@ class Writer:
                 return
             try:
                 cursor.execute(f"XA PREPARE {name}")
-                self._did.append("xa prepare")
-                if self._chance.random() < 0.25:
-                    cursor.execute(f"XA ROLLBACK {name}")
-                    raise Abandoned
-                cursor.execute(f"XA COMMIT {name}")
             except pymysql.err.MySQLError as error:
                 require_foreseen(error)
                 self._history.lose_sight(tag)
                 self._let_go()
                 return
+            self._did.append("xa prepare")
+            if self._chance.random() < 0.3:
+                self._let_go()  # the next connection finds it
+            else:
+                self._decide(cursor, name, tag)
+
+    def _decide(self, cursor: Any, name: str, tag: int) -> None:
+        """Commit or roll back what is prepared."""
+        commit = self._chance.random() < 0.7
+        self._chance_to_wait()
+        try:
+            cursor.execute(f"XA {'COMMIT' if commit else 'ROLLBACK'} {name}")
+        except pymysql.err.MySQLError as error:
+            require_foreseen(error)
+            self._history.lose_sight(tag)
+            self._let_go()
+            return
+        self._history.count("xa commit" if commit else "xa rollback")
+        if commit:
             self._history.acknowledge(tag)
+        else:
+            self._history.undo(tag)
+
+    def _chance_to_wait(self) -> None:
+        """Others go on between prepare and end, and faults happen."""
+        if self._chance.random() < 0.3:
+            time.sleep(self._chance.uniform(0.1, 1.5))
+
+    def _finish_prepared(self, cursor: Any) -> None:
+        """End what this writer's earlier connections, or a server that is gone, left prepared."""
+        cursor.execute("XA RECOVER")
+        for *_, data in cursor.fetchall():
+            text = data.decode() if isinstance(data, bytes) else data
+            writer, _, tag = text.rpartition("-")
+            if writer == self.name:
+                self._decide(cursor, f"'{text}'", int(tag))
 
     def _commit(self, cursor: Any, tag: int, statement: str) -> None:
         try:
@@ -265,6 +315,8 @@ class Writer:
         places = ", ".join(["%s", "%s", "1", *(column.kind.placeholder for column in columns)])
         different = rows if table.key else (rows + 1) // 2  # a table without a key holds rows that are quite alike
         few = [[column.draw(self._chance) for column in columns] for _ in range(min(different, 50))]
+        if rows > len(few):
+            few = sorted(few, key=lambda row: len(str(row)))[:10]  # a statement must fit into a packet
         values: list[Any] = []
         for index in range(rows):
             values += [tag, tag, *few[index % len(few)]]
