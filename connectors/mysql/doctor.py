@@ -54,6 +54,7 @@ class _Visit:
     def checks(self) -> Iterator[Check]:
         yield self._version()
         yield from self._variables()
+        yield self._metadata()
         yield self._expiry()
         if self._server.flavor is Flavor.MYSQL:
             yield self._gtid_mode()
@@ -79,6 +80,18 @@ class _Visit:
             yield Check(
                 f"mysql {requirement.variable}", "ok" if finding.met else "fail", found, needed, requirement.remedy
             )
+
+    def _metadata(self) -> Check:
+        name = "binlog_row_metadata"
+        found = global_variables(self._connection, (name,)).get(name, "not there")
+        return Check(
+            f"mysql {name}",
+            "ok" if found.upper() == "FULL" else "warn",
+            found,
+            "FULL: names of columns come with the rows; else they are followed through every ALTER TABLE, and one that the "
+            "log does not show, as under sql_log_bin = 0, stops capture",
+            "SET GLOBAL binlog_row_metadata = 'FULL'",
+        )
 
     def _expiry(self) -> Check:
         """0 is never. MariaDB before 10.6 counts in days alone."""

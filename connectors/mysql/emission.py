@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from connectors.mysql.binlog import events
+from connectors.mysql.ddl.catalog import TableChange
 from connectors.mysql.origin import LogPlace, OriginWriter
+from connectors.mysql.schema_changes import schema_changes
 from connectors.source import Change, SourceEvent, Table, TransactionEvent, TransactionPart
 from streamtrain.envelope import Op
 
@@ -37,8 +40,20 @@ class Commit:
 class Emission:
     """Collects what is ready to be taken. Not thread-safe."""
 
-    def __init__(self, origin: OriginWriter, *, metadata: bool, query: bool) -> None:
-        """``metadata``: tell of transactions' ends and number their rows; ``query``: tell the statement behind a change."""
+    def __init__(
+        self,
+        origin: OriginWriter,
+        *,
+        metadata: bool,
+        query: bool,
+        structure_of: Callable[[str, str], bool] | None = None,
+    ) -> None:
+        """What to tell beside changes.
+
+        ``metadata``: transactions' ends, and the rows' numbers in them; ``query``: the statement behind a change;
+        ``structure_of(database, table)``, if given: changes of that table's structure.
+        """
+        self._structure_of = structure_of
         self._origin = origin
         self._metadata = metadata
         self._query = query
@@ -82,6 +97,18 @@ class Emission:
         """A TRUNCATE of ``table``. It is in no transaction."""
         self._ready.append(Change(table, Op.TRUNCATE, None, None, self._block(commit, event, table, place, None)))
         self.rows += 1
+
+    def structure(
+        self, commit: Commit, event: events.Query, changes: Sequence[TableChange], place: tuple[str, int]
+    ) -> None:
+        """What a statement did to the structure of tables, if any of them is captured."""
+        if self._structure_of is None:
+            return
+        found = schema_changes(
+            event.sql, changes, self._structure_of, lambda table: self._block(commit, event, table, place, None)
+        )
+        self._ready.extend(found)
+        self.rows += len(found)
 
     def end(self, commit: Commit, event: events.Event) -> None:
         """The transaction is all given out; ``event`` ended it."""

@@ -39,7 +39,6 @@ REQUIREMENTS = (
     Requirement("log_bin", "ON", "changes are read from the binary log", restart=True),
     Requirement("binlog_format", "ROW", "a statement does not tell which rows it changed"),
     Requirement("binlog_row_image", "FULL", "a smaller image leaves columns out"),
-    Requirement("binlog_row_metadata", "FULL", "names, signs and character sets of columns come with the rows"),
 )
 
 
@@ -52,10 +51,14 @@ class Finding:
 
     @property
     def met(self) -> bool:
-        """A variable that the server does not know is one it does not have the feature of, save the metadata's."""
-        if self.found is None:
-            return self.requirement.variable != "binlog_row_metadata"
-        return self.found.upper() == self.requirement.value
+        """A variable that the server does not know is one it does not have the feature of."""
+        return self.found is None or self.found.upper() == self.requirement.value
+
+
+def names_columns(connection: Connection) -> bool:
+    """Whether the log names the columns of the rows that are logged from now on."""
+    found = global_variables(connection, ("binlog_row_metadata",))
+    return found.get("binlog_row_metadata", "").upper() == "FULL"
 
 
 def global_variables(connection: Connection, names: Sequence[str]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from connectors.mysql.address import address
+from connectors.mysql.charset_names import charset_of_collation, plain_charset
 from connectors.mysql.connection import Connection
 from connectors.mysql.settings import SYSTEM_DATABASES
 from connectors.mysql.structure import PRIMARY, Column, ColumnKind, Index, TableSchema, identifies, in_order, key_of
@@ -22,7 +23,7 @@ _Name = tuple[str, str]
 def tables(connection: Connection, captures: Callable[[str, str], bool]) -> list[TableSchema]:
     """The tables for which ``captures(database, name)`` holds, by name. Views are none. Needs SELECT on them."""
     found = {
-        (database, name): (engine or "", kind == "SYSTEM VERSIONED", charset_of_collation(collation))
+        (database, name): (engine or "", kind == "SYSTEM VERSIONED", collation and charset_of_collation(collation))
         for database, name, engine, kind, collation in connection.query(
             "SELECT TABLE_SCHEMA, TABLE_NAME, ENGINE, TABLE_TYPE, TABLE_COLLATION FROM information_schema.TABLES"
             " WHERE TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED')"
@@ -69,16 +70,6 @@ def describe(url: str, table: str, tls: Tls | None = None) -> tuple[list[tuple[s
     return [(column.name, column.kind) for column in schema.columns], tuple(
         schema.table.columns[index] for index in schema.table.key
     )
-
-
-def plain_charset(name: str) -> str:
-    """A character set's name, by which both servers know it: ``utf8`` is short for one that has a name of its own."""
-    return "utf8mb3" if name.lower() == "utf8" else name.lower()
-
-
-def charset_of_collation(name: str | None) -> str | None:
-    """A collation's character set, with whose name its own begins."""
-    return None if name is None else plain_charset(name.partition("_")[0])
 
 
 def _add_columns(

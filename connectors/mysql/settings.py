@@ -36,6 +36,8 @@ class MysqlSettings:
     """How values are shown where there is a choice."""
     follow: Follow = "auto"
     """``auto``: by GTID where the server has them; ``file``: by file and offset always."""
+    include_schema_changes: bool = True
+    """Whether changes of structure are published too, and the tables that a snapshot finds."""
     max_rows: int = 8_192
     """Rows in one read, about, and rows of an unfinished transaction that are held back."""
     max_bytes: int = 1 << 24

@@ -25,14 +25,15 @@ from connectors.mysql.position import LogPosition
 from connectors.mysql.preflight import require_readable, require_settings, require_tables
 from connectors.mysql.replication import register
 from connectors.mysql.schema import tables
+from connectors.mysql.schema_log import SchemaLog
 from connectors.mysql.server import Flavor, Server, inspect, log_end
 from connectors.mysql.settings import MysqlSettings
 from connectors.mysql.snapshot import Snapshot
 from connectors.mysql.snapshot_point import open_snapshot_point
 from connectors.mysql.stream import BinlogStream, StreamSettings
-from connectors.mysql.structure import TableSchema
+from connectors.mysql.structures import adopt_missing, announced, structures_at
 from connectors.mysql.transaction import HoldLimits
-from connectors.source import NO_NOTES, Position, SourceBatch, SourceEvent, TransactionEvent
+from connectors.source import NO_NOTES, Position, SchemaChange, SourceBatch, SourceEvent, TransactionEvent
 from streamtrain import log
 from streamtrain.errors import PositionLost, SourceMisconfigured, SourceUnavailable
 
@@ -67,10 +68,13 @@ class MysqlSource:
             silence_s=settings.silence_s,
             monotonic=monotonic,
             modes=settings.modes,
-            schema_of=self._schema_of,
+            include_schema_changes=settings.include_schema_changes,
             transaction_metadata=settings.transaction_metadata,
             include_query=settings.include_query,
         )
+        self._schema_log: SchemaLog | None = None
+        self._found: list[SchemaChange] = []
+        """Tables that a beginning has found, until they are given out."""
         self._idle: Connection | None = None
         self._server: Server | None = None
         self._snapshot: Snapshot | None = None
@@ -78,17 +82,20 @@ class MysqlSource:
         self._position: LogPosition | None = None
         """After all that was read; None while the snapshot is being read."""
 
-    def open(self, position: Position | None, notes: Mapping[str, bytes] = NO_NOTES) -> None:  # noqa: ARG002 - it has none
+    def open(self, position: Position | None, notes: Mapping[str, bytes] = NO_NOTES) -> None:
         self.close()
         try:
             self._idle = Connection(self._address)
             server = self._server = self._examined(self._idle)
+            self._schema_log = SchemaLog(server, self._captures)
+            self._schema_log.load(notes)
             if position is None:
                 self._begin(server)
                 return
             start = LogPosition.from_json(position)
             self._position = start
             try:
+                adopt_missing(self._schema_log, self._idle, server, start, self._captures)
                 self._stream = self._follow(server, start)
             except PositionLost as error:
                 self._begin_again(server, error)
@@ -97,6 +104,14 @@ class MysqlSource:
             raise
 
     def read(self, timeout_s: float) -> SourceBatch:
+        batch = self._read(timeout_s)
+        notes = self._structures().take_notes()
+        if not (notes or self._found):
+            return batch
+        found, self._found = self._found, []
+        return replace(batch, changes=[*found, *batch.changes], notes={**batch.notes, **notes})
+
+    def _read(self, timeout_s: float) -> SourceBatch:
         server = self._opened()
         if self._snapshot is not None:
             return self._read_snapshot(self._snapshot)
@@ -128,6 +143,7 @@ class MysqlSource:
         for part in (self._idle, self._snapshot, self._stream):
             if part is not None:
                 part.close()
+        self._schema_log, self._found = None, []
         self._idle = self._server = self._snapshot = self._stream = self._position = None
 
     def _connect(self) -> Connection:
@@ -138,16 +154,15 @@ class MysqlSource:
         connection, self._idle = self._idle, None
         return connection or Connection(self._address)
 
-    def _schema_of(self, database: str, table: str) -> TableSchema | None:
-        """The structure of a table as it is now, for what its TABLE_MAP leaves out."""
-        # On a connection of its own: the one that the log comes on answers nothing else.
-        with closing(Connection(self._address)) as connection:
-            return next(iter(tables(connection, lambda *name: name == (database, table))), None)
-
     def _opened(self) -> Server:
         if self._server is None:
             raise SourceUnavailable("the source is not open", hint="open it first")
         return self._server
+
+    def _structures(self) -> SchemaLog:
+        if self._schema_log is None:
+            raise SourceUnavailable("the source is not open", hint="open it first")
+        return self._schema_log
 
     def _examined(self, connection: Connection) -> Server:
         """The server, once it is known that it can be captured from."""
@@ -165,17 +180,30 @@ class MysqlSource:
             return log_end(connection, server)
 
     def _begin(self, server: Server) -> None:
-        if self._settings.snapshot == "no_data":
-            self._position = self._log_end(server)
-            self._stream = self._follow(server, self._position)
-            return
+        began_us = int(self._clock() * 1_000_000)
+        origin = OriginWriter(server.flavor.value, self._settings.prefix)
         with closing(self._connection()) as connection:
             register(connection, self._settings.replica_id)  # the right to it is looked at now, not after all was read
             connection.query("SET SESSION lock_wait_timeout = %s", (self._settings.lock_wait_s,))
-            require_readable(connection, tables(connection, self._captures), self._settings.include)
+            if self._settings.snapshot == "no_data":
+                found = structures_at(connection, self._captures, lambda: log_end(connection, server))
+                self._position = found.position
+            else:
+                require_readable(connection, tables(connection, self._captures), self._settings.include)
+                found = structures_at(connection, self._captures, lambda: self._snapshot_at(server, origin, began_us))
+            self._structures().fill(found.schemas, found.databases)
+            if self._settings.include_schema_changes:
+                self._found = announced(connection, found, origin, began_us)
+        if self._position is not None:
+            self._stream = self._follow(server, self._position)
+
+    def _snapshot_at(self, server: Server, origin: OriginWriter, began_us: int) -> LogPosition:
+        """Open the snapshot; the position that it is of."""
+        if self._snapshot is not None:
+            self._snapshot.close()
         point = open_snapshot_point(self._address, server, self._captures, self._settings.lock_wait_s)
-        origin = OriginWriter(server.flavor.value, self._settings.prefix)
-        self._snapshot = Snapshot(point, origin, int(self._clock() * 1_000_000), self._settings.modes)
+        self._snapshot = Snapshot(point, origin, began_us, self._settings.modes)
+        return point.position
 
     def _begin_again(self, server: Server, error: PositionLost) -> None:
         if server.flavor is Flavor.MARIADB and self._position is not None:
@@ -198,7 +226,14 @@ class MysqlSource:
             start = replace(position, include=self._settings.include)
             if position.server != server.identity:
                 start = replace(start, server=server.identity, file=_ELSEWHERE, offset=0)
-            return BinlogStream(connection, self._connect, server, start, self._stream_settings)
+            return BinlogStream(
+                connection,
+                self._connect,
+                server,
+                start,
+                schema_log=self._structures(),
+                settings=self._stream_settings,
+            )
         except BaseException:
             connection.close()
             raise

@@ -14,9 +14,9 @@ from connectors.mysql.log_search import find_prepared
 from connectors.mysql.origin import OriginWriter
 from connectors.mysql.position import LogPosition, PreparedXa
 from connectors.mysql.replication import Dump
+from connectors.mysql.schema_log import SchemaLog
 from connectors.mysql.server import Server
 from connectors.mysql.server_errors import POSITION_LOST_HINT
-from connectors.mysql.structure import TableSchema
 from connectors.mysql.transaction import HoldLimits
 from connectors.mysql.transactions import Transactions, TransactionSettings
 from connectors.mysql.value_modes import DEFAULT_MODES, ValueModes
@@ -43,8 +43,8 @@ class StreamSettings:
     """After this long without even a heartbeat the connection is taken for dead."""
     monotonic: Callable[[], float]
     modes: ValueModes = DEFAULT_MODES
-    schema_of: Callable[[str, str], TableSchema | None] = lambda _database, _table: None
-    """A table's structure, for what the log does not tell of its columns."""
+    include_schema_changes: bool = False
+    """Tell of changes of the structure of captured tables; followed they are in any case."""
     transaction_metadata: bool = False
     """Tell of transactions' beginnings and ends, and number their rows."""
     include_query: bool = False
@@ -65,18 +65,28 @@ class BinlogStream:
         connect: Callable[[], Connection],
         server: Server,
         position: LogPosition,
+        *,
+        schema_log: SchemaLog,
         settings: StreamSettings,
     ) -> None:
+        self._schema_log = schema_log
         self._connect = connect
         self._server = server
         self._settings = settings
         self._doing = f"reading the binary log from {position}"
         origin = OriginWriter(server.flavor.value, settings.prefix)
-        self._emission = Emission(origin, metadata=settings.transaction_metadata, query=settings.include_query)
+        self._emission = Emission(
+            origin,
+            metadata=settings.transaction_metadata,
+            query=settings.include_query,
+            structure_of=settings.captured if settings.include_schema_changes else None,
+        )
         self._transactions = Transactions(
             position,
             self._emission,
-            TransactionSettings(settings.captured, settings.limits, server.lower_case_names, self._find_prepared),
+            TransactionSettings(
+                settings.captured, settings.limits, server.lower_case_names, self._find_prepared, schema_log.apply
+            ),
         )
         self._silent_s = 0.0
         self._failure: StreamtrainError | None = None
@@ -163,7 +173,7 @@ class BinlogStream:
         return find_prepared(self._connect, self._decoder, self._server, xid, before)
 
     def _decoder(self) -> EventDecoder:
-        return EventDecoder(self._settings.captured, schema_of=self._settings.schema_of, modes=self._settings.modes)
+        return EventDecoder(self._settings.captured, schema_of=self._schema_log.schema_of, modes=self._settings.modes)
 
     def close(self) -> None:
         """Let go of the connections. Safe to call twice."""

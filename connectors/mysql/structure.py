@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from connectors.mysql.charset_names import bytes_per_character
 from connectors.source import Table
 
 ColumnKind = Literal["numeric", "categorical", "boolean", "datetime", "text", "unsupported"]
@@ -36,6 +37,8 @@ _SCALE = re.compile(r"\(\d+,(\d+)\)")
 _TYPE_NAME = re.compile(r"\w*")
 _LABEL = re.compile(r"'((?:[^'\\]|''|\\.)*)'", re.DOTALL)
 _ESCAPED = re.compile(r"''|\\(.)", re.DOTALL)
+_UNBOUNDED = re.compile("text$|blob$|^json$|geom|point$|linestring$|polygon$|^vector$")
+_LONGEST_KEY = 3072
 _ESCAPES = {"0": "\0", "n": "\n", "r": "\r"}
 
 
@@ -132,6 +135,13 @@ class TableSchema:
         return self.engine.lower() in _TRANSACTIONAL_ENGINES
 
 
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Stands where the structure of a table is not known."""
+
+    reason: str
+
+
 def key_of(columns: Sequence[Column], indexes: Iterable[Index]) -> tuple[int, ...]:
     """The primary key, by column, or where there is none the unique key that the server takes for it.
 
@@ -145,8 +155,14 @@ def key_of(columns: Sequence[Column], indexes: Iterable[Index]) -> tuple[int, ..
 
 
 def identifies(columns: Sequence[Column], index: Index) -> bool:
-    """Whether an index can be the table's key."""
-    return index.name == PRIMARY or (index.unique and index.whole and not _has_null(columns, index))
+    """Whether an index can be the table's key. MariaDB keeps long values by their hash, which does not do."""
+    if index.name == PRIMARY:
+        return True
+    if not (index.unique and index.whole) or _has_null(columns, index):
+        return False
+    names = {name.lower() for name in index.columns}
+    own = [column for column in columns if column.name.lower() in names]
+    return not any(_UNBOUNDED.search(column.data_type) for column in own) and sum(map(_bytes, own)) <= _LONGEST_KEY
 
 
 def in_order(columns: Sequence[Column], indexes: Iterable[Index]) -> list[Index]:
@@ -162,6 +178,13 @@ def in_order(columns: Sequence[Column], indexes: Iterable[Index]) -> list[Index]
 def _has_null(columns: Sequence[Column], index: Index) -> bool:
     names = {name.lower() for name in index.columns}
     return any(column.nullable for column in columns if column.name.lower() in names)
+
+
+def _bytes(column: Column) -> int:
+    """Of a value of a text or binary type, at most; else few."""
+    if column.data_type not in {"char", "varchar", "binary", "varbinary"}:
+        return 8
+    return column.width * (bytes_per_character(column.charset) if column.charset else 1)
 
 
 def _unescaped(match: re.Match[str]) -> str:

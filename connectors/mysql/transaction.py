@@ -44,6 +44,8 @@ class Transaction:
     committed_us: int | None = None
     explicit: bool = False
     """It lasts until its own end; else it is the one statement that follows."""
+    alters: bool = True
+    """Its DDL takes effect: it is not the mere beginning of an ALTER TABLE that is logged in two parts."""
     query: str | None = None
     """The statement behind the changes that come next, if the server logs it."""
     changes: int = 0

@@ -15,6 +15,8 @@ from typing import Any
 
 from connectors.mysql.again import Again
 from connectors.mysql.binlog import events
+from connectors.mysql.ddl.catalog import TableChange
+from connectors.mysql.ddl.tokens import NotUnderstood
 from connectors.mysql.emission import Commit, Emission
 from connectors.mysql.offsets import Offsets
 from connectors.mysql.position import LogPosition, PreparedXa
@@ -29,6 +31,8 @@ _ROW_FORMAT_HINT = (
     "`snapshot: when_needed` with a new topic.prefix reads the tables anew"
 )
 _OTHER_LOG_HINT = "the server's log is not the one that was read before: go back to that server, or begin again under a new topic.prefix"
+_STRUCTURAL = {Kind.NO_ROWS, Kind.TRUNCATE, Kind.EXCHANGE}
+"""What may be DDL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,8 @@ class TransactionSettings:
     """The server stores names in lower case, however they were written."""
     find_prepared: Callable[[str, LogPosition], PreparedXa]
     """Looks for an XA transaction that was prepared before reading began, from the point of its commit back."""
+    follow_ddl: Callable[[events.Query], Sequence[TableChange]] = lambda _event: ()
+    """Takes note of what a statement does to the structure of tables, on which the decoding of what follows depends."""
 
 
 class Transactions:
@@ -162,7 +168,8 @@ class Transactions:
 
     def _mariadb_gtid(self, event: events.MariadbGtid) -> None:
         explicit = not (event.standalone or event.completed_xa)
-        self._begin(event, Transaction(*self._at(event), event.gtid, explicit=explicit))
+        alters = not event.unfinished_alter
+        self._begin(event, Transaction(*self._at(event), event.gtid, explicit=explicit, alters=alters))
 
     def _begin_statement(self, event: events.Query, _statement: Statement) -> None:
         transaction = self._joined(event)
@@ -321,7 +328,23 @@ class Transactions:
 
     def _query(self, event: events.Query) -> None:
         statement = classify(event.sql, event.database)
+        transaction = self._transaction
+        altered = self._altered(event) if statement.kind in _STRUCTURAL else ()
         self._statements[statement.kind](event, statement)
+        if altered:
+            transaction = transaction or Transaction(*self._at(event))
+            self._emission.structure(self._committed(event, transaction), event, altered, self._at(event))
+
+    def _altered(self, event: events.Query) -> Sequence[TableChange]:
+        if self._transaction is not None and not self._transaction.alters:
+            return ()
+        try:
+            return self._settings.follow_ddl(event)
+        except NotUnderstood as error:
+            raise UnsupportedChange(
+                f"a statement at {self._place(event)} may alter any table: {error}",
+                hint="`snapshot: when_needed` with a new topic.prefix reads the tables anew",
+            ) from error
 
     def _statement_done(self, event: events.Query) -> None:
         if self._transaction is None:

@@ -89,6 +89,7 @@ def mysql_settings(config: Config, part: MysqlConfig) -> MysqlSettings:
         prefix=config.topic.prefix,
         snapshot=part.snapshot,
         server_id=part.server_id,
+        include_schema_changes=part.include_schema_changes,
         tls=part.tls.settings(),
         modes=ValueModes(
             part.decimal_handling_mode,

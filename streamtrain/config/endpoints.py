@@ -69,6 +69,11 @@ class MysqlSource(DatabaseSource):
         description="The replica id to register under; no other replica of the server may have it. "
         "`null`: one is derived from `topic.prefix`.",
     )
+    include_schema_changes: bool = Field(
+        default=True,
+        description="Publish changes of the structure of captured tables to the topic that is called `topic.prefix`, as "
+        "Debezium does: each statement, and the table as it is afterwards.",
+    )
     decimal_handling_mode: Literal["string", "precise", "double"] = Field(
         default="string",
         description="How DECIMAL is shown: `string` with all its digits; `precise` as Kafka Connect's Decimal, base64 in JSON "

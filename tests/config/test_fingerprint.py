@@ -41,6 +41,7 @@ INDIFFERENT = {
     "source.tls.key": None,  # only with a certificate
     "source.include": "['shop.*']",
     "source.snapshot": "no_data",
+    "source.include_schema_changes": False,
     "source.server_id": 9,
     "source.decimal_handling_mode": "double",
     "source.bigint_unsigned_handling_mode": "long",

@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -13,7 +14,7 @@ import pymysql
 
 from connectors.mysql.settings import MysqlSettings
 from connectors.mysql.source import MysqlSource
-from connectors.source import Change, Position, Row, Source
+from connectors.source import Change, Position, Row, Source, SourceBatch, SourceEvent
 from streamtrain.envelope import Op
 from tests.servers import Database
 
@@ -31,6 +32,7 @@ def settings_for(server: Database, *include: str, **options: Any) -> MysqlSettin
         "url": plain(server.url),
         "prefix": f"test-{'-'.join(include)}",
         "heartbeat_s": 0.2,
+        "include_schema_changes": False,
     } | options
     return MysqlSettings(include=include, **chosen)
 
@@ -45,6 +47,42 @@ def opened(source: MysqlSource, position: Position | None = None) -> Iterator[My
     with closing(source):
         source.open(None if position is None else orjson.loads(orjson.dumps(position)))
         yield source
+
+
+@dataclass(slots=True)
+class Kept:
+    """What a topic writer keeps beside the messages: the position, and notes."""
+
+    position: Position | None = None
+    notes: dict[str, bytes] = field(default_factory=dict)
+
+    def keep(self, batch: SourceBatch) -> None:
+        """As at a commit after ``batch``."""
+        for key, note in batch.notes.items():
+            if note is None:
+                self.notes.pop(key, None)
+            else:
+                self.notes[key] = note
+        if batch.position is not None:
+            self.position = orjson.loads(orjson.dumps(batch.position))
+
+
+def follow(source: MysqlSource, kept: Kept, *, batches: int | None = None) -> list[SourceEvent]:
+    """Go on at what is kept, up to the present end or for some ``batches``; close the source, and give what came."""
+    events = list[SourceEvent]()
+    with closing(source):
+        source.open(kept.position, dict(kept.notes))
+        end, deadline = source.end(), time.monotonic() + 60
+        while batches != 0:
+            assert time.monotonic() < deadline, "not at the end after a minute"
+            batch = source.read(0.2)
+            kept.keep(batch)
+            events += batch.changes
+            if batches is not None:
+                batches -= 1
+            elif source.reached(end):
+                break
+    return events
 
 
 def read_to_end(source: Source) -> tuple[list[Change], Position]:

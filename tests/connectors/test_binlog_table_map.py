@@ -51,7 +51,7 @@ def test_a_default_collation_holds_for_all_columns_but_its_exceptions() -> None:
 @pytest.mark.parametrize(
     ("columns", "optional", "message"),
     [
-        ([INT, INT], b"", "without column names"),
+        ([INT, INT], b"", "does not name its columns"),
         ([INT, INT], NAMES, "without signedness"),
         ([INT, TEXT], field(1, b"\0") + NAMES, "without character sets"),
         ([INT, Col(254, b"\xf7\x01")], field(1, b"\0") + NAMES, "without character sets"),

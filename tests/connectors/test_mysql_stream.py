@@ -434,11 +434,11 @@ def test_a_server_that_would_lose_changes_is_refused_with_what_to_set(
     private_mysql: Callable[..., PrivateMySQL],
 ) -> None:
     server = private_mysql()
-    server.execute("SET GLOBAL binlog_row_image = 'MINIMAL'", "SET GLOBAL binlog_row_metadata = 'MINIMAL'")
+    server.execute("SET GLOBAL binlog_row_image = 'MINIMAL'", "SET GLOBAL binlog_format = 'MIXED'")
     with pytest.raises(SourceMisconfigured) as caught:
         source_for(server, "shop.*").open(None)
     assert "binlog_row_image is 'MINIMAL'" in caught.value.message
-    assert "SET GLOBAL binlog_row_metadata = 'FULL'" in caught.value.hint
+    assert "SET GLOBAL binlog_format = 'ROW'" in caught.value.hint
 
 
 def test_a_server_without_gtids_is_followed_by_file(private_mysql: Callable[..., PrivateMySQL]) -> None:

@@ -102,7 +102,7 @@ class ServerDatabase:
     def source(self, snapshot: SnapshotMode = "initial") -> Source:
         settings = MysqlSettings(
             f"{self._server.url}/?ssl_mode=disabled", (f"{self._name}.events",), "shop", snapshot,
-            server_id=int(self._name[-7:], 16), max_rows=3, heartbeat_s=0.05,
+            server_id=int(self._name[-7:], 16), max_rows=3, heartbeat_s=0.05, include_schema_changes=False,
         )  # fmt: skip
         return MysqlSource(settings)
 

@@ -50,6 +50,14 @@ def charset_of(collation: int, *, mariadb: bool) -> Charset:
     return _CHARSETS[name]
 
 
+def charset_named(name: str) -> Charset:
+    """The character set of this name. Raises Malformed, with a hint, if there is none."""
+    charset = _CHARSETS.get(name)
+    if charset is None:
+        raise Malformed(f"character set {name} is not known", "convert the column to utf8mb4, or exclude the table")
+    return charset
+
+
 # INFORMATION_SCHEMA.COLLATIONS of MySQL 9.7; MariaDB numbers the same ones alike.
 _COLLATIONS = {
     "armscii8": "32 64", "ascii": "11 65", "big5": "1 84", "binary": "63", "cp1250": "26 34 44 66 99",

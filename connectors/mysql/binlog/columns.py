@@ -106,6 +106,11 @@ def as_declared(column: Column, declared: str) -> Column:
     return replace(column, type=found[0], declared=declared)
 
 
+def may_be_fixed_binary(column: Column) -> bool:
+    """Whether the log shows UUID, INET4 or INET6 as it shows ``column``, if that is without a character set."""
+    return any((column.type, column.length) == (ColumnType.STRING, length) for _, length in _FIXED_BINARY.values())
+
+
 _FIXED_BINARY = {
     "uuid": (ColumnType.UUID, 16),
     "inet4": (ColumnType.INET4, 4),

@@ -130,18 +130,19 @@ def _compressed_query(header: Header, reader: Reader) -> Query:
     return Query(*_query_body(reader.rest(), unpacked), **header.fields())
 
 
-def _query_body(body: bytes, read_sql: Callable[[Reader], bytes]) -> tuple[str, str, int]:
-    """Database, statement and thread."""
+def _query_body(body: bytes, read_sql: Callable[[Reader], bytes]) -> tuple[str, str, int, bytes, bool]:
+    """The fields of a Query."""
     reader = Reader(body)
     thread_id = reader.uint(4)
     reader.uint(4)
     database_length = reader.uint(1)
     reader.uint(2)
-    status = Reader(reader.take(reader.uint(2)))
+    status = reader.take(reader.uint(2))
     database = reader.text(database_length)
     if reader.uint(1) != 0:
         raise Malformed("the database's name does not end in a zero byte")
-    return database, _statement(read_sql(reader), _client_collation(status)), thread_id
+    sql, exact = _statement(read_sql(reader), _client_collation(Reader(status)))
+    return database, sql, thread_id, status, exact
 
 
 _SHORT = 512
@@ -161,12 +162,12 @@ def _client_collation(status: Reader) -> int | None:
     return None
 
 
-def _statement(sql: bytes, collation: int | None) -> str:
-    """The statement as text. It is only ever searched for keywords and names, so that undecodable bytes may stay escaped."""
+def _statement(sql: bytes, collation: int | None) -> tuple[str, bool]:
+    """The statement as text, and whether it is so to the letter: where it cannot be decoded, its bytes stay escaped."""
     try:
-        return sql.decode() if collation is None else charset_of(collation, mariadb=True).decode(sql)
+        return sql.decode() if collation is None else charset_of(collation, mariadb=True).decode(sql), True
     except (UnicodeDecodeError, Malformed, LookupError):
-        return sql.decode(errors="backslashreplace")
+        return sql.decode(errors="backslashreplace"), False
 
 
 def _xid(header: Header, reader: Reader) -> Xid:
@@ -218,7 +219,9 @@ def _annotate_rows(header: Header, reader: Reader) -> RowsQuery:
     return RowsQuery(reader.rest().decode(errors="backslashreplace"), **header.fields())
 
 
-_STANDALONE, _PREPARED_XA, _COMPLETED_XA = 0x01, 0x40, 0x80
+_STANDALONE, _GROUP_COMMIT, _PREPARED_XA, _COMPLETED_XA = 0x01, 0x02, 0x40, 0x80
+_START_ALTER, _ROLLBACK_ALTER = 0x02, 0x08
+"""Of a second byte of flags."""
 
 
 def _mariadb_gtid(header: Header, reader: Reader) -> MariadbGtid:
@@ -228,8 +231,20 @@ def _mariadb_gtid(header: Header, reader: Reader) -> MariadbGtid:
         standalone=bool(flags & _STANDALONE),
         prepared_xa=bool(flags & _PREPARED_XA),
         completed_xa=bool(flags & _COMPLETED_XA),
+        unfinished_alter=_more_mariadb_flags(reader, flags) & (_START_ALTER | _ROLLBACK_ALTER) != 0,
         **header.fields(),
     )
+
+
+def _more_mariadb_flags(reader: Reader, flags: int) -> int:
+    """The second byte of flags, which an ALTER TABLE in two parts has; it never is in an XA transaction."""
+    if flags & (_PREPARED_XA | _COMPLETED_XA):
+        return 0
+    fixed = 8 if flags & _GROUP_COMMIT else 6  # the group's number, or zeros
+    if reader.left <= fixed:
+        return 0
+    reader.take(fixed)
+    return reader.uint(1)
 
 
 def _mariadb_gtid_list(header: Header, reader: Reader) -> MariadbGtidList:

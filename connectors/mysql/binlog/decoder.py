@@ -36,7 +36,7 @@ from connectors.mysql.binlog.row_events import FORMS, CompiledTable, read_images
 from connectors.mysql.binlog.rows import compile_rows_decoder
 from connectors.mysql.binlog.table_map import read_layout
 from connectors.mysql.field_types import shown
-from connectors.mysql.structure import TableSchema
+from connectors.mysql.structure import Gap, TableSchema
 from connectors.mysql.value_modes import DEFAULT_MODES, ValueModes
 from connectors.source import Table
 from streamtrain.errors import UnsupportedChange
@@ -48,7 +48,6 @@ _STATEMENT_END = 0x0001
 _DUMMY_TABLE_IDS = frozenset({0xFFFFFF, 0xFFFFFFFFFFFF})
 """A row event without rows, which only ends its statement."""
 _MAX_MAPS = 10_000
-_NO_DDL = ("BEGIN", "COMMIT", "SAVEPOINT", "ROLLBACK", "XA ")
 _MALFORMED_HINT = "if the server's own mysqlbinlog reads it without an error, please report the event"
 _UNDECODABLE = (ValueError, IndexError, KeyError, OverflowError, struct.error)
 """Of all that reads bytes; Malformed and UnicodeDecodeError are ValueErrors."""
@@ -71,8 +70,11 @@ class _Mapped(NamedTuple):
 
     database: str
     name: str
-    compiled: CompiledTable | None
-    """None if the table is not wanted."""
+    wanted: bool
+    compiled: CompiledTable | None = None
+    """None if the table is not wanted, or its rows are skimmed."""
+    schema: TableSchema | Gap | None = None
+    """As the schema log had it when this was compiled."""
 
 
 class EventDecoder:
@@ -82,14 +84,15 @@ class EventDecoder:
         self,
         wanted: Callable[[str, str], bool],
         key_columns: Mapping[str, Sequence[str]] | None = None,
-        schema_of: Callable[[str, str], TableSchema | None] = lambda _database, _table: None,
+        schema_of: Callable[[str, str], TableSchema | Gap | None] = lambda _database, _table: None,
         modes: ValueModes = DEFAULT_MODES,
     ) -> None:
         """``wanted(database, table)``: whose rows to decode; the answer must not change.
 
         ``key_columns``: a key for ``database.table``, by column names, in place of its primary key.
 
-        ``schema_of(database, table)``: the table's structure at this point of the log, if it is known.
+        ``schema_of(database, table)``: the table's structure at this point of the log, as the schema log has it; the same
+        object for as long as it is the same.
         """
         self.file = ""
         """The log file that the next event is from, as Rotate events tell it."""
@@ -100,7 +103,6 @@ class EventDecoder:
         self._schema_of = schema_of
         self._modes = modes
         self._maps: dict[bytes, _Mapped] = {}
-        self._maps_with_schema: list[bytes] = []
         self._format: FormatDescription | None = None
         self._tables: dict[int, _Mapped] = {}
         self._thread_id: int | None = None
@@ -195,8 +197,6 @@ class EventDecoder:
             return
         if isinstance(event, Query):
             self._thread_id = event.thread_id
-            if not event.sql.startswith(_NO_DDL):
-                self._forget_schemas()
         elif isinstance(event, Gtid | MariadbGtid):
             self._thread_id = None
         elif isinstance(event, Rotate):
@@ -207,43 +207,43 @@ class EventDecoder:
             self.reset()
             self._format = event
 
-    def _forget_schemas(self) -> None:
-        """After a statement that may have altered a table in a way that its TABLE_MAP does not show."""
-        for description in self._maps_with_schema:
-            self._maps.pop(description, None)
-        self._maps_with_schema.clear()
-
     def _table_map(self, header: Header, data: bytes, end: int) -> TableMap:
         if end < HEADER_LENGTH + _TABLE_ID_LENGTH:
             raise Malformed("it has no table id")
         description = data[HEADER_LENGTH + _TABLE_ID_LENGTH : end]
         table_id = int.from_bytes(data[HEADER_LENGTH : HEADER_LENGTH + _TABLE_ID_LENGTH], "little")
         mapped = self._maps.get(description)
-        if mapped is None:
+        if self.skim:
+            mapped = mapped or self._named(Reader(description))
+        elif mapped is None or (mapped.compiled and mapped.schema is not self._schema_of(mapped.database, mapped.name)):
             mapped = self._read_map(description)
             if len(self._maps) >= _MAX_MAPS:
                 self._maps.clear()
             self._maps[description] = mapped
         self._tables[table_id] = mapped
-        return TableMap(mapped.database, mapped.name, mapped.compiled is not None, **header.fields())
+        return TableMap(mapped.database, mapped.name, mapped.wanted, **header.fields())
+
+    def _named(self, reader: Reader) -> _Mapped:
+        reader.uint(2)
+        database, name = reader.terminated_text(), reader.terminated_text()
+        return _Mapped(database, name, self._wanted(database, name))
 
     def _read_map(self, description: bytes) -> _Mapped:
         reader = Reader(description)
-        reader.uint(2)
-        database, name = reader.terminated_text(), reader.terminated_text()
-        if not self._wanted(database, name):
-            return _Mapped(database, name, None)
+        named = self._named(reader)
+        if not named.wanted:
+            return named
+        database, name = named.database, named.name
         mariadb = self._format is not None and self._format.mariadb
         try:
             schema = self._schema_of(database, name)
-            if schema is not None:
-                self._maps_with_schema.append(description)
             layout = shown(read_layout(reader, database, name, mariadb=mariadb, schema=schema), self._modes)
             decode = compile_rows_decoder(layout)
             table = self._with_own_key(layout.table)
         except _UNDECODABLE as error:
             raise _within(f"table {database}.{name}", error) from error
-        return _Mapped(database, name, CompiledTable(table, layout, (1 << len(table.columns)) - 1, decode))
+        compiled = CompiledTable(table, layout, (1 << len(table.columns)) - 1, decode)
+        return named._replace(compiled=compiled, schema=schema)
 
     def _with_own_key(self, table: Table) -> Table:
         names = self._key_columns.get(table.full_name)
@@ -264,10 +264,12 @@ class EventDecoder:
             if table_id in _DUMMY_TABLE_IDS:
                 return Ignored(event_name(header.type), **header.fields())
             raise Malformed(f"no TABLE_MAP has come for its table id {table_id}", _NO_MAP_HINT)
-        if mapped.compiled is None:
+        if not mapped.wanted:
             return Ignored(event_name(header.type), **header.fields())
         if self.skim:
             return SkimmedRows(**header.fields())
+        if mapped.compiled is None:
+            raise Malformed(f"the TABLE_MAP of its table id {table_id} was passed over", _NO_MAP_HINT)
         form = FORMS[header.type]
         try:
             images = read_images(form, mapped.compiled, Reader(data, HEADER_LENGTH + _ROWS_HEADER.size, end))

@@ -58,6 +58,10 @@ class Query(Event):
     database: str
     sql: str
     thread_id: int
+    status: bytes = b""
+    """What the server tells of the session, as ``session.py`` reads it."""
+    exact: bool = True
+    """Whether ``sql`` is the statement to the letter: bytes that could not be decoded are escaped in it."""
 
 
 @dataclass(slots=True)
@@ -90,6 +94,8 @@ class MariadbGtid(Event):
     """The group ends in an XA PREPARE."""
     completed_xa: bool
     """The group is the XA COMMIT or XA ROLLBACK of a prepared transaction."""
+    unfinished_alter: bool = False
+    """The group is the beginning of an ALTER TABLE, or its failure: ``binlog_alter_two_phase``."""
 
 
 @dataclass(slots=True)

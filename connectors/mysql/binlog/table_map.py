@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
-from connectors.mysql.binlog.charsets import Charset, charset_of
+from connectors.mysql.binlog.charsets import Charset, charset_named, charset_of
 from connectors.mysql.binlog.columns import (
     EXCLUDE_HINT,
     LABELLED,
@@ -18,16 +18,22 @@ from connectors.mysql.binlog.columns import (
     ColumnType,
     as_declared,
     at_most,
+    may_be_fixed_binary,
     read_column,
 )
+from connectors.mysql.binlog.declared import mismatch
 from connectors.mysql.binlog.reading import Malformed, Reader
-from connectors.mysql.structure import TableSchema
+from connectors.mysql.structure import Gap, TableSchema
 from connectors.source import Table
 
 MAX_COLUMNS = 4096
 FULL_METADATA_HINT = (
     "SET GLOBAL binlog_row_metadata=FULL (MySQL 8.0.1, MariaDB 10.5 or newer); "
     "what was logged before that has to be read by a new snapshot"
+)
+GAP_HINT = (
+    "the table was altered in a way that the log does not show, or that is not understood: read it anew, under a new "
+    "topic.prefix; SET GLOBAL binlog_row_metadata=FULL (MySQL 8.0.1, MariaDB 10.5 or newer) needs no schema log"
 )
 
 
@@ -70,40 +76,61 @@ _STRINGS = frozenset(
     }
 )  # fmt: skip
 _KINDS = frozenset(_Field)
+_GEOMETRIES = {
+    "point": 1, "linestring": 2, "polygon": 3, "multipoint": 4, "multilinestring": 5, "multipolygon": 6,
+    "geometrycollection": 7, "geomcollection": 7,
+}  # fmt: skip
+"""As WKB numbers them."""
 
 
 def read_layout(
-    reader: Reader, database: str, name: str, *, mariadb: bool, schema: TableSchema | None = None
+    reader: Reader, database: str, name: str, *, mariadb: bool, schema: TableSchema | Gap | None = None
 ) -> TableLayout:
     """Read a TABLE_MAP from its column count on.
 
-    ``schema`` is the table's structure at this point of the log, if it is known otherwise: it adds what the log leaves out.
+    ``schema`` is the table's structure at this point of the log, as the schema log has it: it adds what the TABLE_MAP leaves
+    out, which without ``binlog_row_metadata=FULL`` are names, keys and labels.
 
-    Raises Malformed, with a hint where there is one, on a column type or metadata that is not understood.
+    Raises Malformed, with a hint where there is one, on a column type or metadata that is not understood, and where
+    ``schema`` is needed and is not there, or is not this table's.
     """
     count = reader.packed()
     if not 0 < count <= MAX_COLUMNS:
         raise Malformed(f"{count} columns")
     types = reader.take(count)
     metadata = Reader(reader.take(reader.packed()))
-    columns = [read_column(type_, metadata) for type_ in types]
+    plain = [read_column(type_, metadata) for type_ in types]
     metadata.finish()
     nullable = reader.take((count + 7) // 8)
+    columns = [
+        replace(column, nullable=bool(nullable[index // 8] >> index % 8 & 1)) for index, column in enumerate(plain)
+    ]
     fields = _optional_metadata(reader)
-    names = _names(fields, count)
+    if _Field.COLUMN_NAME not in fields:
+        return _by_schema_log(columns, fields, schema, mariadb=mariadb)
+    return _by_own_names(Table(database, name, _names(fields, count)), columns, fields, schema, mariadb=mariadb)
+
+
+def _by_own_names(
+    table: Table,
+    columns: Sequence[Column],
+    fields: dict[_Field, bytes],
+    schema: TableSchema | Gap | None,
+    *,
+    mariadb: bool,
+) -> TableLayout:
+    """The TABLE_MAP tells nearly all; the schema log how types are declared of which it shows less."""
     unsigned = _unsigned(fields, columns)
     charsets = _charsets(fields, columns, mariadb=mariadb)
     labels = _labels(fields, columns, charsets)
-    table = Table(database, name, names, _primary_key(fields, count))
     geometries = _geometries(fields, columns)
-    declared = _declared(names, schema)
+    declared = _declared(table.columns, columns, charsets, schema)
     return TableLayout(
-        table,
+        replace(table, key=_primary_key(fields, len(columns))),
         tuple(
             as_declared(
                 replace(
                     column,
-                    nullable=bool(nullable[index // 8] >> index % 8 & 1),
                     unsigned=index in unsigned,
                     charset=charsets.get(index),
                     labels=labels.get(index, ()),
@@ -116,10 +143,75 @@ def read_layout(
     )
 
 
-def _declared(names: Sequence[str], schema: TableSchema | None) -> Sequence[str]:
-    if schema is None or schema.table.columns != names:
-        return [""] * len(names)
-    return [column.declared for column in schema.columns]
+def _declared(
+    names: Sequence[str], columns: Sequence[Column], charsets: dict[int, Charset], schema: TableSchema | Gap | None
+) -> Sequence[str]:
+    """How each column is declared; empty if the schema log is not of this table, and it does not matter."""
+    if isinstance(schema, TableSchema):
+        problem = mismatch(columns, schema.columns)
+        if not problem and schema.table.columns != names:
+            problem = f"its columns are {', '.join(names)} in the log, and {', '.join(schema.table.columns)} there"
+        if not problem:
+            return [column.declared for column in schema.columns]
+        schema = Gap(problem)
+    if schema is not None:
+        for index, column in enumerate(columns):
+            if may_be_fixed_binary(column) and index in charsets and charsets[index].binary:
+                raise Malformed(
+                    f"column {names[index]} may be BINARY or of a type of its own: {schema.reason}", GAP_HINT
+                )
+    return [""] * len(names)
+
+
+def _by_schema_log(
+    columns: Sequence[Column], fields: dict[_Field, bytes], schema: TableSchema | Gap | None, *, mariadb: bool
+) -> TableLayout:
+    """Names and labels are the schema log's; all that the TABLE_MAP does tell has to be as it says."""
+    if not isinstance(schema, TableSchema):
+        reason = "it was never seen" if schema is None else schema.reason
+        raise Malformed(f"the log does not name its columns, and the schema log does not know them: {reason}", GAP_HINT)
+    problem = mismatch(columns, schema.columns) or _other_sign(columns, fields, schema)
+    charsets = _logged_charsets(columns, fields, mariadb=mariadb)
+    names = [column.charset or "binary" for column in schema.columns]
+    for index, charset in charsets.items():
+        if charset.name != names[index] and not problem:
+            problem = f"column {index + 1} has character set {charset.name} in the log, and {names[index]} there"
+    if problem:
+        raise Malformed(f"it is not the table that the schema log knows: {problem}", GAP_HINT)
+    texts = set(_indexes(columns, _STRINGS | LABELLED))
+    return TableLayout(
+        schema.table,
+        tuple(
+            as_declared(
+                replace(
+                    column,
+                    unsigned=own.unsigned,
+                    charset=charset_named(names[index]) if index in texts else None,
+                    labels=own.labels,
+                    geometry=_GEOMETRIES.get(own.data_type, 0),
+                ),
+                own.declared,
+            )
+            for index, (column, own) in enumerate(zip(columns, schema.columns, strict=True))
+        ),
+    )
+
+
+def _other_sign(columns: Sequence[Column], fields: dict[_Field, bytes], schema: TableSchema) -> str:
+    """Signedness is in MINIMAL metadata too, but not in that of servers which write none. YEAR has none of its own."""
+    if _Field.SIGNEDNESS not in fields:
+        return ""
+    unsigned = _unsigned(fields, columns)
+    for index, column in enumerate(schema.columns):
+        if (index in unsigned) != column.unsigned and columns[index].type is not ColumnType.YEAR:
+            return f"column {index + 1} is with another sign than {column.name} {column.declared} in the schema log"
+    return ""
+
+
+def _logged_charsets(columns: Sequence[Column], fields: dict[_Field, bytes], *, mariadb: bool) -> dict[int, Charset]:
+    if fields.keys().isdisjoint({_Field.DEFAULT_CHARSET, _Field.COLUMN_CHARSET}):
+        return {}
+    return _string_charsets(fields, columns, mariadb=mariadb)
 
 
 def _optional_metadata(reader: Reader) -> dict[_Field, bytes]:
@@ -159,12 +251,17 @@ def _unsigned(fields: dict[_Field, bytes], columns: Sequence[Column]) -> frozens
 
 
 def _charsets(fields: dict[_Field, bytes], columns: Sequence[Column], *, mariadb: bool) -> dict[int, Charset]:
+    collations = _collations(
+        fields, _indexes(columns, LABELLED), _Field.LABEL_DEFAULT_CHARSET, _Field.LABEL_COLUMN_CHARSET
+    )
+    labels = {index: charset_of(collation, mariadb=mariadb) for index, collation in collations.items()}
+    return _string_charsets(fields, columns, mariadb=mariadb) | labels
+
+
+def _string_charsets(fields: dict[_Field, bytes], columns: Sequence[Column], *, mariadb: bool) -> dict[int, Charset]:
     # Each server counts its own blob-like type among the strings: MySQL VECTOR, MariaDB GEOMETRY.
     strings = _STRINGS | {ColumnType.GEOMETRY if mariadb else ColumnType.VECTOR}
     collations = _collations(fields, _indexes(columns, strings), _Field.DEFAULT_CHARSET, _Field.COLUMN_CHARSET)
-    collations |= _collations(
-        fields, _indexes(columns, LABELLED), _Field.LABEL_DEFAULT_CHARSET, _Field.LABEL_COLUMN_CHARSET
-    )
     return {index: charset_of(collation, mariadb=mariadb) for index, collation in collations.items()}
 
 
