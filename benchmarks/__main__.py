@@ -1,4 +1,4 @@
-"""Run benchmarks and write their reports: ``python -m benchmarks [PART ...]``; all parts if none is named."""
+"""Run benchmarks and write their reports: ``python -m benchmarks [PART ...]``."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import capture, decode, freshness, report, training
+from benchmarks import capture, decode, freshness, latency, report, training
 from benchmarks.contestants import CATCHING_UP, LIVE
 from benchmarks.errors import BenchmarkFailed
 from benchmarks.machine import ROOT, machine, versions
 from benchmarks.report import Result
+from benchmarks.shapes import SHAPES
 from tests.servers import Broker, Database, PrivateKafka, PrivateMySQL, ServerUnavailable
 
 MYSQL = ("--innodb-buffer-pool-size=256M", "--innodb-redo-log-capacity=256M")
@@ -24,10 +25,22 @@ Options = argparse.Namespace
 Part = Callable[[Options, Database, Broker, Path], Result]
 
 
-def _capture(options: Options, server: Database, broker: Broker, folder: Path) -> Result:
-    contestants = ("streamtrain", "debezium") if options.quick else tuple(CATCHING_UP)
-    settings = capture.CaptureSettings(options.rows, options.repeats, options.seed, contestants)
-    return capture.measure(server, broker, settings, folder)
+def _capture(shape: str) -> Part:
+    def run(options: Options, server: Database, broker: Broker, folder: Path) -> Result:
+        rows = {"transactions": options.transactions, "snapshot": options.snapshot_rows}.get(shape, options.rows)
+        settings = capture.CaptureSettings(
+            rows, options.repeats, options.seed, _connectors(options, shape), shape=SHAPES[shape]
+        )
+        return capture.measure(server, broker, settings, folder)
+
+    return run
+
+
+def _latency(options: Options, server: Database, broker: Broker, folder: Path) -> Result:
+    settings = latency.LatencySettings(
+        options.rate, options.seconds, options.repeats, options.seed, _connectors(options, "latency")
+    )
+    return latency.measure(server, broker, settings, folder)
 
 
 def _train(options: Options, server: Database, broker: Broker, folder: Path) -> Result:
@@ -36,9 +49,8 @@ def _train(options: Options, server: Database, broker: Broker, folder: Path) -> 
 
 
 def _freshness(options: Options, server: Database, broker: Broker, folder: Path) -> Result:
-    connectors = ("streamtrain",) if options.quick else tuple(LIVE)
     settings = freshness.FreshnessSettings(
-        options.rates, options.seconds, options.repeats, options.seed, connectors=connectors
+        options.rates, options.seconds, options.repeats, options.seed, connectors=_connectors(options, "freshness")
     )
     return freshness.measure(server, broker, settings, folder)
 
@@ -47,7 +59,35 @@ def _decode(options: Options, _server: Database, _broker: Broker, _folder: Path)
     return decode.measure(decode.DecodeSettings(options.rows // 5, options.repeats, options.seed))
 
 
-PARTS: dict[str, Part] = {"capture": _capture, "train": _train, "freshness": _freshness, "decode": _decode}
+PARTS: dict[str, Part] = {
+    "capture": _capture("capture"),
+    "transactions": _capture("transactions"),
+    "giant": _capture("giant"),
+    "snapshot": _capture("snapshot"),
+    "latency": _latency,
+    "train": _train,
+    "freshness": _freshness,
+    "decode": _decode,
+}
+ALWAYS = ("capture", "train", "freshness", "decode")
+"""What runs if no part is named; the others take long, or much room."""
+CONNECTORS: dict[str, tuple[str, ...]] = {
+    "capture": tuple(CATCHING_UP),
+    "transactions": tuple(CATCHING_UP),
+    "giant": ("streamtrain", "debezium"),
+    "snapshot": ("streamtrain", "debezium"),
+    "latency": tuple(LIVE),
+    "freshness": tuple(LIVE),
+}
+"""Which connectors each part measures if none is named."""
+QUICKLY: dict[str, tuple[str, ...]] = {"latency": ("streamtrain",), "freshness": ("streamtrain",)}
+"""The same of a trial; the others then measure the first two."""
+
+
+def _connectors(options: Options, part: str) -> tuple[str, ...]:
+    if options.connectors:
+        return tuple(options.connectors)
+    return QUICKLY.get(part, CONNECTORS[part][:2]) if options.quick else CONNECTORS[part]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -85,9 +125,19 @@ def servers() -> Iterator[tuple[Database, Broker]]:
 def parse(arguments: Sequence[str] | None) -> Options:
     """The command line's options, with the sizes that ``--quick`` stands for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="PART", choices=[*PARTS, []], help=", ".join(PARTS))
+    parser.add_argument(
+        "parts",
+        nargs="*",
+        metavar="PART",
+        choices=[*PARTS, []],
+        help=f"{', '.join(PARTS)}; if none is named: {', '.join(ALWAYS)}",
+    )
     parser.add_argument("--quick", action="store_true", help="small sizes, under two minutes: a trial, not a figure")
     parser.add_argument("--rows", type=int, help="rows to catch up with (1,000,000); a fifth of them are decoded")
+    parser.add_argument("--transactions", type=int, help="rows of a transaction each to catch up with (200,000)")
+    parser.add_argument("--snapshot-rows", type=int, help="rows of the table to take a snapshot of (10,000,000)")
+    parser.add_argument("--rate", type=int, help="rows per second for latency (5,000)")
+    parser.add_argument("--connectors", nargs="+", choices=list(CATCHING_UP), help="which to measure beside each other")
     parser.add_argument("--events", type=int, help="events to train on (300,000)")
     parser.add_argument("--rates", type=int, nargs="+", help="rows per second for freshness (100 1000)")
     parser.add_argument("--seconds", type=int, help="how long each rate is held (20)")
@@ -97,8 +147,12 @@ def parse(arguments: Sequence[str] | None) -> Options:
     options = parser.parse_args(arguments)
     small = options.quick
     defaults = {
-        "parts": list(PARTS),
+        "parts": list(ALWAYS),
         "rows": 20_000 if small else 1_000_000,
+        "transactions": 1_000 if small else 200_000,
+        "snapshot_rows": 20_000 if small else 10_000_000,
+        "rate": 500 if small else 5_000,
+        "connectors": None,
         "events": 10_000 if small else 300_000,
         "rates": [100] if small else [100, 1_000],
         "seconds": 5 if small else 20,

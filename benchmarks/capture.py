@@ -1,4 +1,4 @@
-"""Catch-up: how fast rows that lie in the binary log reach the topic, and what that takes of the machine."""
+"""How fast rows that lie in the binary log, or in the table, reach the topic, and what that takes of the machine."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from pathlib import Path
 
 import orjson
 
-from benchmarks import orders, topics
+from benchmarks import topics
 from benchmarks.contestants import CATCHING_UP, TUNED, Contestant, Streamtrain
 from benchmarks.errors import BenchmarkFailed
 from benchmarks.orders import Orders
 from benchmarks.report import Comparison, Measurement, Result, as_run, disturbed
+from benchmarks.shapes import SHAPES, Shape
 from benchmarks.usage import Neighbours, usage
 from benchmarks.watch import INTERVAL_S, Watch
 from tests.servers import Broker, Database
 
-SLOWEST_ROWS_PER_S = 2_000
+SLOWEST_ROWS_PER_S = 500
 """A connector that is slower is given up."""
 COMPARE_EVERY = 100
 NOTES = (
@@ -43,11 +44,15 @@ class CaptureSettings:
     seed: int
     contestants: Sequence[str] = tuple(CATCHING_UP)
     database: str = "bench_capture"
+    shape: Shape = SHAPES["capture"]
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One catch-up. ``ready`` is when the connector says that it is connected, ``last`` when the last row is readable."""
+    """One catch-up. ``ready`` is when the connector says that it is connected, ``last`` when the last row is readable.
+
+    A snapshot counts from the start of the process: ``ready`` is then as soon as it runs.
+    """
 
     contestant: str
     repeat: int
@@ -84,13 +89,13 @@ def measure(server: Database, broker: Broker, settings: CaptureSettings, folder:
     table = Orders(server, settings.database, settings.seed)
     table.create()
     rounds = [
-        [_contestant(name, table, broker, repeat, folder) for name in settings.contestants]
+        [_contestant(name, table, broker, repeat, folder, shape=settings.shape) for name in settings.contestants]
         for repeat in range(settings.repeats)
     ]
     for contestants in rounds:
         for contestant in contestants:
             contestant.prime()
-    table.insert(settings.rows)
+    table.insert(settings.rows, settings.shape.rows_per_transaction or settings.rows)
     # Every second round goes backwards: what drifts in the machine then hits all alike.
     turns = [contestants if repeat % 2 == 0 else contestants[::-1] for repeat, contestants in enumerate(rounds)]
     runs = [_catch_up(contestant, repeat) for repeat, turn in enumerate(turns) for contestant in turn]
@@ -100,9 +105,9 @@ def measure(server: Database, broker: Broker, settings: CaptureSettings, folder:
     return _result(settings, runs)
 
 
-def _contestant(name: str, table: Orders, broker: Broker, repeat: int, folder: Path) -> Contestant:
+def _contestant(name: str, table: Orders, broker: Broker, repeat: int, folder: Path, *, shape: Shape) -> Contestant:
     prefix = f"{table.database}-{name}-{repeat}"
-    return CATCHING_UP[name](table, broker, prefix, folder / prefix)
+    return CATCHING_UP[name](table, broker, prefix, folder / prefix, shape.snapshot)
 
 
 def _catch_up(contestant: Contestant, repeat: int) -> Run:
@@ -111,7 +116,9 @@ def _catch_up(contestant: Contestant, repeat: int) -> Run:
         begin = _settled_end(watch)
         neighbours, started = Neighbours(), time.monotonic()
         try:
-            watch.pid = pid = contestant.start()
+            watch.pid = pid = contestant.launch()
+            if contestant.snapshot == "no_data":
+                contestant.wait_until_connected()
             ready, used = time.monotonic(), usage(pid)
             contestant.wait(lambda: watch.end - begin, rows, 120 + rows / SLOWEST_ROWS_PER_S)
             other_cores = neighbours.cores()
@@ -120,11 +127,12 @@ def _catch_up(contestant: Contestant, repeat: int) -> Run:
         end = _settled_end(watch)
     if used is None or end - begin < rows:
         raise BenchmarkFailed(f"{contestant.name} ended early: {contestant.last_words()}")
-    first, last = watch.first_at(begin + 1), watch.first_at(end)
+    ids = range(contestant.first_id, contestant.table.last_id + 1)
     published = _values(contestant.broker, contestant.topic, begin, end)
-    content = check(contestant.name, published, range(contestant.first_id, contestant.table.last_id + 1))
+    content = check(contestant.name, published, ids, in_order=contestant.snapshot == "no_data")
     admin = contestant.broker.admin()
     admin.delete_topics([contestant.topic])[contestant.topic].result()
+    first, last = watch.first_at(begin + 1), watch.first_at(end)
     return Run(
         contestant=contestant.name,
         repeat=repeat,
@@ -149,21 +157,23 @@ def _settled_end(watch: Watch) -> int:
     return watch.end
 
 
-def check(name: str, published: Iterable[bytes], ids: range) -> str:
-    """Every row was published once and in order; a hash of every hundredth, as it lies in ``after``.
+def check(name: str, published: Iterable[bytes], ids: range, *, in_order: bool = True) -> str:
+    """Every row was published once, in order if that was asked for; a hash of every hundredth, as it lies in ``after``.
 
     Raises BenchmarkFailed if it is not so.
     """
-    digest, expected = hashlib.sha256(), iter(ids)
+    seen, compared, expected = bytearray(len(ids)), {}, iter(ids)
     for value in published:
         row = orjson.loads(value)["after"]
-        if row["id"] != (wanted := next(expected, None)):
+        wanted = next(expected, None)
+        if row["id"] not in ids or seen[row["id"] - ids.start] or (in_order and row["id"] != wanted):
             raise BenchmarkFailed(f"{name}: row {row['id']} came where {wanted} belongs")
+        seen[row["id"] - ids.start] = 1
         if row["id"] % COMPARE_EVERY == 0:
-            digest.update(orjson.dumps(row, option=orjson.OPT_SORT_KEYS))
-    if (missing := next(expected, None)) is not None:
-        raise BenchmarkFailed(f"{name}: the rows from {missing} on are missing")
-    return digest.hexdigest()
+            compared[row["id"]] = hashlib.sha256(orjson.dumps(row, option=orjson.OPT_SORT_KEYS)).digest()
+    if (missing := seen.find(0)) >= 0:
+        raise BenchmarkFailed(f"{name}: {seen.count(0)} rows are missing, the first of them {ids[missing]}")
+    return hashlib.sha256(b"".join(digest for _, digest in sorted(compared.items()))).hexdigest()
 
 
 def _values(broker: Broker, topic: str, begin: int, end: int) -> Iterable[bytes]:
@@ -176,20 +186,15 @@ def _result(settings: CaptureSettings, runs: Sequence[Run]) -> Result:
     for run in sorted(runs, key=lambda run: run.repeat):
         by_name.setdefault(run.contestant, []).append(run)
     ours = by_name.pop(Streamtrain.name)
+    shape = settings.shape
     found = [as_run(run) | {"rows_per_s": run.rows_per_s} for run in runs]
     return Result(
-        name="capture",
-        title="Capture: catching up with the binary log",
-        meaning=(
-            f"{settings.rows:,} rows of a table of twelve columns lie in MySQL's binary log, {orders.ROWS_PER_TRANSACTION:,} "
-            "to a transaction. Each connector has stored its position before them and is started anew; its rows go to a "
-            "topic of its own on the same broker, as JSON without schemas. Timed is from the moment it says that it is "
-            "connected to the moment its last row can be read. Every topic is then read back: each row once, in order, "
-            "and the same values from every connector."
-        ),
+        name=shape.name,
+        title=shape.title,
+        meaning=_meaning(settings.rows, shape),
         settings={
             "rows": settings.rows,
-            "rows_per_transaction": orders.ROWS_PER_TRANSACTION,
+            "rows_per_transaction": shape.rows_per_transaction or settings.rows,
             "repeats": settings.repeats,
             "seed": settings.seed,
             "streamtrain": "defaults",
@@ -198,31 +203,54 @@ def _result(settings: CaptureSettings, runs: Sequence[Run]) -> Result:
             "clock_resolution_s": INTERVAL_S,
         },
         comparisons=[comparison for runs in by_name.values() for comparison in _comparisons(ours, runs)],
+        measurements=[] if by_name else [Measurement(what, unit, values(ours)) for what, unit, values, _ in _FIGURES],
         notes=[*NOTES, *disturbed(found)],
         runs=found,
     )
 
 
+def _meaning(rows: int, shape: Shape) -> str:
+    began = (
+        "Each connector has never run before, and begins with a snapshot; its rows"
+        if shape.snapshot == "initial"
+        else "Each connector has stored its position before them and is started anew; its rows"
+    )
+    timed = "its process runs" if shape.snapshot == "initial" else "it says that it is connected"
+    order = "once" if shape.snapshot == "initial" else "once, in order"
+    return (
+        f"{rows:,} rows of a table of twelve columns {shape.lie}. {began} go to a topic of its own on the same broker, as "
+        f"JSON without schemas. Timed is from the moment {timed} to the moment its last row can be read. Every topic is "
+        f"then read back: each row {order}, and the same values from every connector."
+    )
+
+
+def _each(read: Callable[[Run], float]) -> Callable[[Sequence[Run]], list[float]]:
+    return lambda runs: [read(run) for run in runs]
+
+
+# What it is, its unit, its value in each run, and whether more of it is better.
+_FIGURES = (
+    ("catch-up", "rows/s", _each(lambda run: run.rows_per_s), True),
+    ("catch-up with the start of the process", "rows/s", _each(lambda run: run.rows_per_s_with_start), True),
+    ("CPU", "s per million rows", _each(lambda run: run.cpu_s_per_million), False),
+    (
+        "CPU with the start of the process",
+        "s per million rows",
+        _each(lambda run: run.cpu_s_per_million_with_start),
+        False,
+    ),
+    ("peak resident memory", "MiB", _each(lambda run: run.peak_rss_mib), False),
+)
+
+
 def _comparisons(ours: Sequence[Run], peer: Sequence[Run]) -> list[Comparison]:
-    figures: list[tuple[str, str, Callable[[Run], float], bool]] = [
-        ("catch-up", "rows/s", lambda run: run.rows_per_s, True),
-        ("catch-up with the start of the process", "rows/s", lambda run: run.rows_per_s_with_start, True),
-        ("CPU", "s per million rows", lambda run: run.cpu_s_per_million, False),
-        (
-            "CPU with the start of the process",
-            "s per million rows",
-            lambda run: run.cpu_s_per_million_with_start,
-            False,
-        ),
-        ("peak resident memory", "MiB", lambda run: run.peak_rss_mib, False),
-    ]
     return [
         Comparison(
             what,
             unit,
-            Measurement(ours[0].contestant, unit, [read(run) for run in ours]),
-            Measurement(peer[0].contestant, unit, [read(run) for run in peer]),
+            Measurement(ours[0].contestant, unit, values(ours)),
+            Measurement(peer[0].contestant, unit, values(peer)),
             higher_is_better,
         )
-        for what, unit, read, higher_is_better in figures
+        for what, unit, values, higher_is_better in _FIGURES
     ]

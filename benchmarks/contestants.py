@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Literal
 
 from benchmarks import orders, topics
 from benchmarks.errors import BenchmarkFailed
@@ -27,8 +28,10 @@ TUNED: Mapping[str, str] = {
 }
 """Debezium with larger batches, and with the producer's settings that streamtrain uses."""
 
-Make = Callable[[Orders, Broker, str, Path], "Contestant"]
-"""Makes a contestant of a table, a broker, a prefix for topics, and a folder of its own."""
+Snapshot = Literal["no_data", "initial"]
+"""What a connector does about rows that are there before it: as both connectors call it."""
+Make = Callable[[Orders, Broker, str, Path, Snapshot], "Contestant"]
+"""Makes a contestant of a table, a broker, a prefix for topics, a folder of its own, and what it begins with."""
 
 
 class Contestant(ABC):
@@ -36,20 +39,31 @@ class Contestant(ABC):
 
     name: str
 
-    def __init__(self, table: Orders, broker: Broker, prefix: str) -> None:
-        self.table, self.broker, self.prefix = table, broker, prefix
+    def __init__(self, table: Orders, broker: Broker, prefix: str, snapshot: Snapshot) -> None:
+        self.table, self.broker, self.prefix, self.snapshot = table, broker, prefix, snapshot
         self.topic = topic_of(prefix, table)
-        self.first_id = 0
+        self.first_id = 1
         """The first row that it has yet to publish."""
 
     def prime(self) -> None:
-        """Let it store its position in the log: it will go on with the row after the newest."""
-        self._prime()
-        self.first_id = self.table.last_id + 1
+        """Let it store its position in the log: it will go on with the row after the newest. Not if it is to begin anew."""
+        if self.snapshot == "no_data":
+            self._prime()
+            self.first_id = self.table.last_id + 1
 
-    @abstractmethod
     def start(self) -> int:
         """Start it where it left off; its process id, as soon as it says that it is connected."""
+        pid = self.launch()
+        self.wait_until_connected()
+        return pid
+
+    @abstractmethod
+    def launch(self) -> int:
+        """Start it where it left off; its process id."""
+
+    @abstractmethod
+    def wait_until_connected(self) -> None:
+        """Return once it says that it is connected to the binary log."""
 
     @abstractmethod
     def wait(self, records: Callable[[], int], wanted: int, timeout_s: float) -> None:
@@ -72,16 +86,22 @@ class Streamtrain(Contestant):
 
     name = "streamtrain"
 
-    def __init__(self, table: Orders, broker: Broker, prefix: str, folder: Path) -> None:
-        super().__init__(table, broker, prefix)
+    def __init__(
+        self, table: Orders, broker: Broker, prefix: str, folder: Path, snapshot: Snapshot = "no_data"
+    ) -> None:
+        super().__init__(table, broker, prefix, snapshot)
         self._folder = folder
-        self._config = write_config(folder, table, broker, prefix)
+        self._config = write_config(folder, table, broker, prefix, snapshot=snapshot)
         self._running: Running | None = None
 
-    def start(self) -> int:
+    def launch(self) -> int:
         self._running = Running(self._folder, "streamtrain", "connect", str(self._config), *self._until_caught_up())
-        self._running.wait_for_text("connected", READY_S)
         return self._running.pid
+
+    def wait_until_connected(self) -> None:
+        if self._running is None:
+            raise BenchmarkFailed(f"{self.name} was not started")
+        self._running.wait_for_text("connected", READY_S)
 
     def wait(self, records: Callable[[], int], wanted: int, timeout_s: float) -> None:
         del records, wanted  # its own end tells, not the topic's: markers make that a little longer than its rows
@@ -113,26 +133,29 @@ class LiveStreamtrain(Streamtrain):
 class DebeziumContestant(Contestant):
     """Debezium's MySQL connector on a Kafka Connect worker of its own."""
 
+    name = "Debezium"
+
     def __init__(
-        self, table: Orders, broker: Broker, prefix: str, folder: Path, settings: Mapping[str, str] | None = None
+        self, table: Orders, broker: Broker, prefix: str, folder: Path, snapshot: Snapshot = "no_data"
     ) -> None:
-        super().__init__(table, broker, prefix)
-        self.name = "Debezium" if settings is None else "Debezium, tuned"
+        super().__init__(table, broker, prefix, snapshot)
         self._folder = folder
         self._log = folder / "connect.log"
-        self._connector = {**self._settings(), **(settings or {})}
+        self._logged = 0
+        """Bytes of the log from earlier runs."""
         self._running: Debezium | None = None
 
-    def start(self) -> int:
-        log = self._log
-        before = log.stat().st_size if log.exists() else 0
-        self._running = Debezium.start(self._connector, self.broker.bootstrap, self._folder)
+    def launch(self) -> int:
+        self._logged = self._log.stat().st_size if self._log.exists() else 0
+        self._running = Debezium.start(self._settings(), self.broker.bootstrap, self._folder)
+        return self._running.pid
+
+    def wait_until_connected(self) -> None:
         until(
-            lambda: _CONNECTED in log.read_bytes()[before:],
+            lambda: _CONNECTED in self._log.read_bytes()[self._logged :],
             READY_S,
             lambda: f"{self.name} did not connect to the binary log: {self.last_words()}",
         )
-        return self._running.pid
 
     def wait(self, records: Callable[[], int], wanted: int, timeout_s: float) -> None:
         until(
@@ -175,17 +198,22 @@ class DebeziumContestant(Contestant):
             "database.include.list": self.table.database,
             "table.include.list": f"{self.table.database}.{orders.TABLE}",
             "topic.prefix": self.prefix,
-            "snapshot.mode": "no_data",
+            "snapshot.mode": self.snapshot,
             "decimal.handling.mode": "string",  # as streamtrain writes them
             "schema.history.internal.kafka.bootstrap.servers": self.broker.bootstrap,
             "schema.history.internal.kafka.topic": f"{self.prefix}-schema-history",
         }
 
 
-def _tuned(table: Orders, broker: Broker, prefix: str, folder: Path) -> Contestant:
-    return DebeziumContestant(table, broker, prefix, folder, TUNED)
+class TunedDebezium(DebeziumContestant):
+    """Debezium with what makes it faster."""
+
+    name = "Debezium, tuned"
+
+    def _settings(self) -> dict[str, str]:
+        return {**super()._settings(), **TUNED}
 
 
-PEERS: dict[str, Make] = {"debezium": DebeziumContestant, "debezium-tuned": _tuned}
+PEERS: dict[str, Make] = {"debezium": DebeziumContestant, "debezium-tuned": TunedDebezium}
 CATCHING_UP: dict[str, Make] = {"streamtrain": Streamtrain, **PEERS}
 LIVE: dict[str, Make] = {"streamtrain": LiveStreamtrain, **PEERS}

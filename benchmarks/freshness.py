@@ -70,7 +70,7 @@ def measure(server: Database, broker: Broker, settings: FreshnessSettings, folde
     for repeat in range(settings.repeats):
         for rate, name in places if repeat % 2 == 0 else reversed(places):
             prefix = f"{table.database}-{name}-{rate}-{repeat}"
-            connector = LIVE[name](table, broker, prefix, folder / prefix)
+            connector = LIVE[name](table, broker, prefix, folder / prefix, "no_data")
             neighbours = Neighbours()
             found = _percentiles(_run(connector, rate, settings, folder / f"{prefix}-trainer"))
             told = {"connector": connector.name, "rate": rate, "repeat": repeat, "other_cores": neighbours.cores()}

@@ -22,13 +22,15 @@ POLL_S = 0.01
 COMMAND_S = 1200.0
 
 
-def write_config(folder: Path, table: Orders, broker: Broker, prefix: str, model: str = "logistic") -> Path:
+def write_config(
+    folder: Path, table: Orders, broker: Broker, prefix: str, model: str = "logistic", *, snapshot: str = "no_data"
+) -> Path:
     """The path of a configuration over ``table``, with its state in ``folder``; all that is not named has its default."""
     folder.mkdir(parents=True, exist_ok=True)
     name = f"{table.database}.{orders.TABLE}"
     config: dict[str, Any] = {
         "name": prefix,
-        "source": {"kind": "mysql", "url": table.server.url, "include": [name], "snapshot": "no_data"},
+        "source": {"kind": "mysql", "url": table.server.url, "include": [name], "snapshot": snapshot},
         "topic": {"kind": "kafka", "bootstrap": broker.bootstrap, "prefix": prefix},
         "state": {"url": "sqlite:///state.db"},
         "examples": {"from": name, "label": orders.LABEL, "features": orders.FEATURES},

@@ -9,7 +9,8 @@ from tests.servers import Database
 
 TABLE = "orders"
 LABEL = "active"
-ROWS_PER_TRANSACTION = 1_000
+ROWS_PER_STATEMENT = 1_000
+"""As deep as MySQL recurses by default."""
 
 COLUMNS = """\
 id BIGINT UNSIGNED NOT NULL PRIMARY KEY,
@@ -43,7 +44,7 @@ def _draw(what: str) -> str:
     return f"CRC32(CONCAT_WS(':', %(seed)s, id, '{what}'))"
 
 
-# Rows ``first`` to ``last``. ROWS_PER_TRANSACTION is as deep as MySQL recurses by default.
+# Rows ``first`` to ``last``.
 _STATUS = f"{_draw('status')} MOD 3"
 _ROWS = f"""\
 WITH RECURSIVE numbered (id) AS (SELECT %(first)s UNION ALL SELECT id + 1 FROM numbered WHERE id < %(last)s)
@@ -79,14 +80,33 @@ class Orders:
     def drop(self) -> None:
         self.server.execute(f"DROP DATABASE IF EXISTS {self.database}")
 
-    def insert(self, rows: int, rows_per_transaction: int = ROWS_PER_TRANSACTION) -> None:
-        """Add this many rows; each statement is a transaction."""
-        end = self.last_id + rows
+    def insert(self, rows: int, rows_per_transaction: int = ROWS_PER_STATEMENT) -> None:
+        """Add this many rows."""
+        end, open_rows = self.last_id + rows, 0
         with closing(self.server.connect(database=self.database)) as connection, connection.cursor() as cursor:
+            connection.autocommit(rows_per_transaction <= ROWS_PER_STATEMENT)
             while self.last_id < end:
-                last = min(end, self.last_id + rows_per_transaction)
+                last = min(end, self.last_id + min(rows_per_transaction, ROWS_PER_STATEMENT))
                 cursor.execute(f"INSERT INTO {TABLE} {_ROWS}", self._range(last))
+                open_rows += last - self.last_id
                 self.last_id = last
+                if open_rows >= rows_per_transaction:
+                    connection.commit()
+                    open_rows = 0
+            connection.commit()
+
+    def statements(self, count: int, rows: int) -> list[tuple[str, tuple[Any, ...]]]:
+        """Statements that add ``rows`` rows each; they count as added from now on."""
+        with closing(self.server.connect(database=self.database)) as connection, connection.cursor() as cursor:
+            cursor.execute(f"SET SESSION cte_max_recursion_depth = {count * rows}")
+            cursor.execute(_ROWS, self._range(self.last_id + count * rows))
+            found = cursor.fetchall()
+        self.last_id += count * rows
+        places = ", ".join(["(" + ", ".join(["%s"] * len(found[0])) + ")"] * rows)
+        return [
+            (f"INSERT INTO {TABLE} VALUES {places}", tuple(value for row in found[at : at + rows] for value in row))
+            for at in range(0, len(found), rows)
+        ]
 
     def single_row_changes(self, count: int) -> list[tuple[str, tuple[Any, ...]]]:
         """Statements that change one row each: four inserts, then an update that turns the label of the last one."""

@@ -12,12 +12,13 @@ from typing import Any
 import orjson
 import pytest
 
-from benchmarks import capture, decode, freshness, report, training
-from benchmarks.__main__ import PARTS, parse
+from benchmarks import capture, decode, freshness, latency, report, training
+from benchmarks.__main__ import ALWAYS, PARTS, parse
 from benchmarks.errors import BenchmarkFailed
 from benchmarks.machine import machine, versions
 from benchmarks.orders import Orders
 from benchmarks.report import Comparison, Measurement, Result
+from benchmarks.shapes import SHAPES
 from benchmarks.usage import cpu_s_of_family, usage
 from tests.servers import Broker, Database
 
@@ -64,6 +65,28 @@ def test_capture_is_measured_on_rows_that_all_arrived(
     assert run["cpu_start_to_ready_s"] > 0.05
     assert run["cpu_ready_to_last_s"] >= 0
     assert 20 < run["peak_rss_mib"] < 1_000
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("shape", ["transactions", "giant", "snapshot"])
+def test_every_shape_of_capture_arrives_whole(
+    shape: str, mysql: Database, kafka: Broker, database: str, tmp_path: Path
+) -> None:
+    settings = capture.CaptureSettings(1_200, 1, 7, ("streamtrain",), database, SHAPES[shape])
+    document = written(capture.measure(mysql, kafka, settings, tmp_path), tmp_path)
+    assert document["name"] == shape
+    assert [run["rows"] for run in document["runs"]] == [1_200]
+
+
+@pytest.mark.servers
+def test_latency_is_measured_from_commit_to_a_readable_row(
+    mysql: Database, kafka: Broker, database: str, tmp_path: Path
+) -> None:
+    settings = latency.LatencySettings(200, 2, 1, 7, ("streamtrain",), warm_up_s=1, database=database)
+    document = written(latency.measure(mysql, kafka, settings, tmp_path), tmp_path)
+    (run,) = document["runs"]
+    assert 0 < run["p50_ms"] <= run["p99_ms"] < 60_000
+    assert 100 < run["rows_per_s"] < 400
 
 
 @pytest.mark.servers
@@ -128,6 +151,17 @@ def test_rows_that_are_missing_repeated_or_out_of_order_give_no_figure() -> None
             capture.check("peer", published, range(3, 6))
 
 
+def test_the_rows_of_a_snapshot_may_come_in_any_order_and_hash_alike() -> None:
+    ids = range(99, 202)
+    shuffled = (*ids[50:], *ids[:50])
+    assert capture.check("peer", envelopes(*ids), ids) == capture.check(
+        "peer", envelopes(*shuffled), ids, in_order=False
+    )
+    for published in (envelopes(*ids[1:]), envelopes(*ids, 99), envelopes(*ids, 300)):
+        with pytest.raises(BenchmarkFailed, match="peer: "):
+            capture.check("peer", published, ids, in_order=False)
+
+
 def test_a_ratio_says_how_many_times_as_good_we_are() -> None:
     assert compared([300, 100], [100, 100], higher_is_better=True).ratio == 2
     assert compared([10], [40], higher_is_better=False).ratio == 4
@@ -166,8 +200,9 @@ def test_the_cpu_time_of_a_process_and_its_family_is_counted() -> None:
     assert usage(child.pid) is None
 
 
-def test_all_parts_run_where_none_is_named() -> None:
-    assert parse([]).parts == list(PARTS)
+def test_the_parts_that_take_long_run_only_by_name() -> None:
+    assert parse([]).parts == list(ALWAYS)
+    assert set(ALWAYS) < set(PARTS)
     assert parse(["decode", "train"]).parts == ["decode", "train"]
 
 
