@@ -127,3 +127,37 @@ def test_without_gtids_another_server_is_refused(topology: Topology) -> None:
         position = source.read(0).position
     with pytest.raises(PositionLost, match="file and an offset mean nothing"):
         source_for(topology.second, "shop.events", follow="file").open(position)
+
+
+def test_transactions_with_tags_and_of_other_domains_are_followed_over_restarts_to_another_server(
+    topology: Topology,
+) -> None:
+    position = start_of(topology.first)
+    for first in (10, 20):
+        for kind, tag in enumerate(("blue", "green")):
+            topology.number += 1
+            named = topology.named(topology.number).replace(f":{topology.number}'", f":{tag}:{topology.number}'")
+            named = named.replace("gtid_domain_id = 0", f"gtid_domain_id = {kind + 5}")
+            for server in (topology.first, topology.second):
+                with closing(connect(server, "shop")) as connection, connection.cursor() as cursor:
+                    cursor.execute(named)
+                    cursor.execute(f"INSERT INTO events VALUES ({first + kind})")
+        rows, position = rows_from(topology.first if first == 10 else topology.second, position)
+        assert rows == [first, first + 1]
+    assert rows_from(topology.first, position)[0] == []
+
+
+def test_an_xa_transaction_prepared_on_one_server_is_committed_on_another(topology: Topology) -> None:
+    position = start_of(topology.first)
+    steps = [("XA START 'x'", "INSERT INTO events VALUES (1), (2)", "XA END 'x'", "XA PREPARE 'x'"), ("XA COMMIT 'x'",)]
+    for number, statements in enumerate(steps):
+        topology.number += 1
+        for server in (topology.first, topology.second):
+            with closing(connect(server, "shop")) as connection, connection.cursor() as cursor:
+                for statement in (topology.named(topology.number), *statements):
+                    cursor.execute(statement)
+        if number == 0:
+            rows, position = rows_from(topology.first, position)
+            assert (rows, len(position["prepared"])) == ([], 1)
+            topology.carry_out("INSERT INTO shop.events VALUES (3)")
+    assert rows_from(topology.second, position)[0] == [3, 1, 2]

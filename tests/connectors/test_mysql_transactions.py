@@ -391,6 +391,20 @@ def test_offsets_beyond_four_gigabytes_are_counted_on() -> None:
     assert transactions.position().offset == (1 << 32) + 250
 
 
+def test_going_on_by_gtid_beyond_four_gigabytes_passes_over_the_beginning_of_the_file() -> None:
+    start = replace(START, offset=(1 << 32) + 3_000_000_000)
+    transactions = reading(start)
+    feed(transactions, events.FormatDescription("9", True, 19, False, **Log(20).header()))
+    feed(transactions, events.PreviousGtids(b"", **Log(120).header()))
+    assert transactions.position() == start
+    log = Log(start.offset)
+    for event in (log.gtid(1), log.query("BEGIN"), log.rows(1), log.xid()):
+        transactions.accept(event)
+    (change,) = transactions.take()
+    assert change.origin["pos"] == start.offset + 200
+    assert transactions.position().offset == start.offset + 400
+
+
 @pytest.mark.parametrize("orphan", ["rows", "xid", "commit"])
 def test_rows_and_commits_without_a_beginning_stop(orphan: str) -> None:
     log = Log()
