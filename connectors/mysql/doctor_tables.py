@@ -87,8 +87,8 @@ def _capturable(schema: TableSchema) -> Check:
     try:
         require_tables([schema])
     except SourceMisconfigured as error:
-        return Check(name, "fail", error.message, "types that the log tells apart", error.hint)
-    return Check(name, "ok", f"{len(schema.columns)} columns", "types that the log tells apart")
+        return Check(name, "fail", error.message, "types that are known, and rows that are not kept as history", error.hint)
+    return Check(name, "ok", f"{len(schema.columns)} columns", "types that are known, and rows that are not kept as history")
 
 
 def _key(schema: TableSchema) -> Check:

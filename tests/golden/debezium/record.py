@@ -68,9 +68,9 @@ COLUMNS = {
         "js2 JSON": "JSON_OBJECT('blob', x'cafebabe')",
         "ve VECTOR(3)": "STRING_TO_VECTOR('[0.1,-2.5,3e10]')",
     },
-    # Not INET4 and INET6: this Debezium stops at their DDL.
+    # Not INET4 and INET6, at whose DDL this Debezium stops, and not a YEAR of 0, at which its snapshot does.
     "mariadb": {
-        **_SHARED,
+        **{column: literal for column, literal in _SHARED.items() if column != "ye0 YEAR"},
         "js JSON": "'{\"b\": [1, 2.5]}'",
         "uu UUID": "'123e4567-e89b-12d3-a456-426655440000'",
     },
