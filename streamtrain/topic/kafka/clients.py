@@ -6,11 +6,11 @@ import logging
 from collections.abc import Callable
 from typing import TypeVar
 
-from confluent_kafka import Consumer, KafkaError, Message, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
 from confluent_kafka.admin import AdminClient
 
 from streamtrain import log
-from streamtrain.topic.kafka.errors import Reports, kafka_errors
+from streamtrain.topic.kafka.errors import Reports, translate
 from streamtrain.topic.kafka.settings import KafkaSettings
 
 QUEUE_MESSAGES = 100_000
@@ -95,5 +95,11 @@ def open_admin(settings: KafkaSettings, reports: Reports) -> AdminClient:
 def _open(
     client: Callable[..., Client], settings: KafkaSettings, reports: Reports, properties: dict[str, object]
 ) -> Client:
-    with kafka_errors(f"setting up a client for Kafka at {settings.bootstrap}"):
+    doing = f"setting up a client for Kafka at {settings.bootstrap}"
+    try:
         return client({**settings.common(), "error_cb": reports, **properties}, logger=_ClientLog())
+    except KafkaException as exception:
+        error = exception.args[0]
+    # librdkafka quotes a value that it cannot use, and any may be a secret. Raised out here, so that the original, which
+    # holds it, is no part of the traceback.
+    raise translate(KafkaError(error.code(), settings.redacted(error.str())), doing)

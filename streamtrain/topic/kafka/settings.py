@@ -43,6 +43,12 @@ class KafkaSettings:
         hidden = ", ".join(f"{key}: ***" for key in sorted(self.security))
         return f"KafkaSettings(bootstrap={self.bootstrap!r}, security={{{hidden}}})"
 
+    def redacted(self, text: str) -> str:
+        """``text`` without any value of ``security``."""
+        for value in sorted(filter(None, self.security.values()), key=len, reverse=True):
+            text = text.replace(value, "***")
+        return text
+
     def common(self) -> dict[str, object]:
         """The properties that every client gets. They hold secrets: hand them to librdkafka and to nothing else."""
         return {
