@@ -82,13 +82,16 @@ def _readable(connection: Connection, schema: TableSchema) -> Check:
     return Check(name, "ok", "granted", "SELECT")
 
 
+_CAPTURABLE = "types that are known, and rows that are not kept as history"
+
+
 def _capturable(schema: TableSchema) -> Check:
     name = f"mysql types of {schema.table.full_name}"
     try:
         require_tables([schema])
     except SourceMisconfigured as error:
-        return Check(name, "fail", error.message, "types that are known, and rows that are not kept as history", error.hint)
-    return Check(name, "ok", f"{len(schema.columns)} columns", "types that are known, and rows that are not kept as history")
+        return Check(name, "fail", error.message, _CAPTURABLE, error.hint)
+    return Check(name, "ok", f"{len(schema.columns)} columns", _CAPTURABLE)
 
 
 def _key(schema: TableSchema) -> Check:

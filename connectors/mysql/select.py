@@ -15,6 +15,7 @@ from connectors.mysql.binlog.reading import Malformed
 from connectors.mysql.connection import Cell, quote_identifier, quote_table
 from connectors.mysql.field_types import field_type
 from connectors.mysql.structure import Column, TableSchema
+from connectors.mysql.surrogates import SURROGATES
 from connectors.mysql.value_modes import CONVERSIONS, ValueModes, conversion
 from connectors.mysql.value_types import ValueType, declared_type
 from connectors.source import Row
@@ -22,10 +23,15 @@ from streamtrain.errors import SourceMisconfigured, UnsupportedChange
 
 Convert = Callable[[bytes], Any]
 
+
+def _text(cell: bytes) -> str:
+    return cell.decode("utf-8", SURROGATES)
+
+
 _VALUE_HINT = "change the value, or leave the table out of source.include"
 _PLAIN: dict[str, Convert] = {
     **dict.fromkeys(("tinyint", "smallint", "mediumint", "int", "bigint", "year"), int),
-    **dict.fromkeys(("decimal", "text", "enum", "set", "uuid"), bytes.decode),
+    **dict.fromkeys(("decimal", "text", "enum", "set", "uuid"), _text),
     "double": float,
     "bytes": values.base64_text,
     "geometry": values.geometry_value,

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from connectors.formats.connect import table_schemas
+from connectors.formats.connect_json import json_schema
 from connectors.mysql.value_modes import ValueModes
 from connectors.source import Change, FieldType
 from streamtrain.errors import UnsupportedChange
@@ -87,9 +89,15 @@ def test_columns_are_declared_and_shown_as_debezium_does(
         snapshot, streamed = both_ways(server, database, flavor, MODES[mode], *without)
     expected = recorded(flavor, mode)
     types = {name: declared(found["schema"]) for name, found in expected.items()}
+    schemas = {
+        name: {key: value for key, value in found["schema"].items() if key != "default"}
+        for name, found in expected.items()
+    }
     for changes, way in ((snapshot, "snapshot"), (streamed, "streamed")):
         table = changes[0].table
         assert dict(zip(table.columns, table.types, strict=True)) | {"id": None} == types | {"id": None}
+        fields = {field.name: json_schema(field.schema) for field in table_schemas(table, "p", flavor).row.fields}
+        assert fields | {"id": {}} == schemas | {"id": {}}
         values = {name: found["streamed" if name.startswith("js") else way] for name, found in expected.items()}
         values |= {name: value for name, value in MEANT.items() if name in values} | MEANT_BY_MODE.get(mode, {})
         assert {name: value for name, value in row(changes).items() if name != "id"} == values

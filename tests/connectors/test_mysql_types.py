@@ -327,6 +327,30 @@ def test_the_key_is_the_primary_key_or_the_unique_key_that_stands_in_for_it(
         assert tuple(change.table.columns[index] for index in change.table.key) == KEYS[columns]
 
 
+HALVES = {"ucs2": "0061D8000062", "utf8mb3": "61EDA08062", "utf8mb4": "61EDB08062", "utf32": "000000610000D80000000062"}
+PAIRS = {"ucs2": "D83DDE000062", "utf8mb3": "EDA0BDEDB88062", "utf8mb4": "EDA0BDEDB88062"}
+
+
+def test_half_a_character_is_unknown_and_two_halves_are_one(sql_server: Database, sql_database: str) -> None:
+    kept = ["ucs2"] if "MariaDB" not in sql_server.execute("SELECT VERSION()")[0][0] else HALVES
+    columns = ", ".join(
+        f"h_{charset} VARCHAR(9) CHARACTER SET {charset}, p_{charset} TEXT CHARACTER SET {charset}" for charset in kept
+    )
+    values = ", ".join(f"x'{HALVES[charset]}', x'{PAIRS.get(charset, '')}'" for charset in kept)
+    sql_server.execute(
+        "SET sql_mode = ''",
+        f"CREATE TABLE t (id INT PRIMARY KEY, {columns})",
+        f"INSERT INTO t VALUES (1, {values})",
+        database=sql_database,
+    )
+    snapshot, streamed = both_ways(sql_server, sql_database)
+    expected: dict[str, Any] = {"id": 1}
+    for charset in kept:
+        expected |= {f"h_{charset}": "a\ufffdb", f"p_{charset}": "\U0001f600b" if charset in PAIRS else ""}
+    assert only_row(snapshot) == expected
+    assert only_row(streamed) == expected
+
+
 def test_a_type_that_only_its_declaration_tells_follows_an_alter(mariadb: Database, mariadb_database: str) -> None:
     text = "00112233-4455-6677-8899-aabbcc440000"
     mariadb.execute("CREATE TABLE t (id BINARY(16) PRIMARY KEY)", database=mariadb_database)

@@ -349,7 +349,7 @@ static PyObject *read_timestamp(const Column *column, const uint8_t *data, Py_ss
 static PyObject *read_utf8(const Column *column, const uint8_t *data, Py_ssize_t size)
 {
     (void)column;
-    return PyUnicode_DecodeUTF8((const char *)data, size, NULL);
+    return PyUnicode_DecodeUTF8((const char *)data, size, "mysql-surrogates"); /* surrogates.py */
 }
 
 static PyObject *read_charmap(const Column *column, const uint8_t *data, Py_ssize_t size)

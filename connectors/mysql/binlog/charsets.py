@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from connectors.mysql.binlog import multibyte
 from connectors.mysql.binlog.charset_tables import UPPER_HALVES
 from connectors.mysql.binlog.reading import Malformed
+from connectors.mysql.surrogates import SURROGATES
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +115,12 @@ _CHARSETS = {
     for charset in (
         Charset("binary", "utf-8"),  # for labels; values of columns are bytes
         Charset("ascii", "ascii", multibyte.ONE_BYTE),
-        Charset("utf8mb3", "utf-8"),
-        Charset("utf8mb4", "utf-8"),
-        Charset("ucs2", "utf-16-be"),
+        Charset("utf8mb3", "utf-8", SURROGATES),
+        Charset("utf8mb4", "utf-8", SURROGATES),
+        Charset("ucs2", "utf-16-be", SURROGATES),
         Charset("utf16", "utf-16-be"),
         Charset("utf16le", "utf-16-le"),
-        Charset("utf32", "utf-32-be"),
+        Charset("utf32", "utf-32-be", SURROGATES),
         Charset("gbk", "gbk", multibyte.TWO_BYTES),
         Charset("gb2312", "gb2312", multibyte.TWO_BYTES),
         Charset("cp932", "cp932", multibyte.TWO_BYTES),

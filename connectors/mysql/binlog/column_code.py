@@ -31,6 +31,7 @@ from connectors.mysql.binlog.values import (
     decimal_groups,
     time_microseconds,
 )
+from connectors.mysql.surrogates import SURROGATES
 from connectors.mysql.value_modes import CONVERSIONS
 from connectors.mysql.value_types import logged_type
 from connectors.mysql.values import (
@@ -232,7 +233,7 @@ def _text(prefix: int, charset: Charset | None) -> Sized:
     if charset is None or charset.binary:
         return Sized(prefix, "base64_text($v)", native="base64")
     if charset.codec == "utf-8":
-        return Sized(prefix, "$v.decode()", native="utf8")
+        return Sized(prefix, f"$v.decode('utf-8', {SURROGATES!r})", native="utf8")
     if charset.table:
         return Sized(prefix, "charmap_decode($v, 'strict', $c)[0]", charset.table, native="charmap")
     return Sized(prefix, "$c($v)", charset.decode)
