@@ -50,9 +50,25 @@ def test_the_events_within_come_in_order_and_at_the_place_of_the_one_around_them
     assert {(event.end_position, event.size, event.artificial) for event in events} == {(5000, len(packet), False)}
 
 
-def test_a_payload_may_be_of_several_zstd_frames() -> None:
-    packed = zstandard.compress(MAP + insert(1)) + zstandard.compress(XID)
-    assert len(events_of(writer.payload(MAP, insert(1), XID, packed=packed))) == 3
+@pytest.mark.parametrize("border", [len(MAP), len(MAP) + 7, len(MAP) + 30])
+def test_a_payload_may_be_of_several_zstd_frames(border: int) -> None:
+    plain = MAP + insert(1) + XID
+    packed = zstandard.compress(plain[:border]) + zstandard.compress(plain[border:])
+    assert len(events_of(writer.payload(plain, packed=packed))) == 3
+
+
+def test_a_size_that_is_not_true_reserves_no_memory() -> None:
+    lying = MAP[:9] + struct.pack("<I", 1 << 30) + MAP[13:]
+    event = started().decode(writer.payload(lying))
+    assert isinstance(event, TransactionPayload)
+    tracemalloc.start()
+    try:
+        with pytest.raises(UnsupportedChange, match="header tells of 1073741824 bytes"):
+            list(event.events)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 5_000_000
 
 
 def test_a_table_announced_within_one_payload_serves_that_one() -> None:

@@ -165,6 +165,29 @@ def test_a_rollback_to_a_savepoint_drops_the_rows_since() -> None:
     assert feed(transactions, *sent) == [1, 5]
 
 
+def test_rollbacks_to_savepoints_within_one_another_take_back_all_of_it() -> None:
+    for hold_rows in (1_000, 1):
+        log, transactions = Log(), reading(hold_rows=hold_rows)
+        steps = [
+            "SAVEPOINT a",
+            1,
+            "ROLLBACK TO a",
+            2,
+            "SAVEPOINT b",
+            3,
+            4,
+            "SAVEPOINT c",
+            5,
+            "ROLLBACK TO c",
+            6,
+            "ROLLBACK TO b",
+            7,
+        ]
+        sent = [log.gtid(1), log.query("BEGIN"), log.rows(0)]
+        sent += [log.query(step) if isinstance(step, str) else log.rows(step) for step in steps]
+        assert feed(transactions, *sent, log.xid()) == [0, 2, 7]
+
+
 def test_a_rollback_to_a_savepoint_that_was_never_set_stops() -> None:
     log, transactions = Log(), reading()
     with pytest.raises(UnsupportedChange, match=r"unknown savepoint at binlog\.000003:1300"):
@@ -239,20 +262,30 @@ def test_a_transaction_that_was_published_in_part_and_is_rolled_back_now_stops()
     steps=st.lists(st.tuples(st.sampled_from("rsb"), st.integers(1, 4)), max_size=25),
     hold_rows=st.integers(1, 6),
 )
-def test_resuming_in_a_transaction_with_savepoints_gives_what_one_reading_gives(
+def test_a_transaction_with_savepoints_gives_what_is_left_of_it_wherever_reading_goes_on(
     steps: list[tuple[str, int]], hold_rows: int
 ) -> None:
     log, number = Log(), 0
-    sent = [log.gtid(1), log.query("BEGIN"), log.query("SAVEPOINT s1"), log.query("SAVEPOINT s2")]
-    sent += [log.query("SAVEPOINT s3"), log.query("SAVEPOINT s4")]
+    sent = [log.gtid(1), log.query("BEGIN")]
+    whole: list[int] = []
+    savepoints: dict[str, int] = {}  # in the order in which they were set
     for kind, count in steps:
+        name = f"s{count}"
         if kind == "r":
             sent.append(log.rows(*range(number, number + count)))
+            whole += range(number, number + count)
             number += count
-        else:
-            sent.append(log.query(f"{'SAVEPOINT' if kind == 's' else 'ROLLBACK TO'} s{count}"))
+        elif kind == "s":
+            sent.append(log.query(f"SAVEPOINT {name}"))
+            savepoints.pop(name, None)
+            savepoints[name] = len(whole)
+        elif name in savepoints:
+            sent.append(log.query(f"ROLLBACK TO {name}"))
+            del whole[savepoints[name] :]
+            names = list(savepoints)
+            for later in names[names.index(name) + 1 :]:
+                del savepoints[later]
     sent.append(log.xid())
-    whole = feed(reading(hold_rows=1_000_000), *sent)
     transactions = reading(hold_rows=hold_rows)
     assert feed(transactions, *sent) == whole
     for position, before in transactions.stops[:-1]:
