@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import orjson
 
 from connectors.serializing import Serializer
-from connectors.source import Change, Position, Source, SourceBatch
+from connectors.source import Change, Heartbeat, Position, Source, SourceBatch, SourceEvent
 from streamtrain import faults
 from streamtrain.topic.base import TopicWriter
 
 # A source that writes only to other tables moves its log on: the position follows at least this often, so that the log
 # files behind it may be purged without the position being lost.
 _IDLE_COMMIT_S = 5.0
+_PATIENCE_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,8 @@ class RelaySettings:
     """A change waits at most this long for others before its transaction is committed."""
     commit_rows: int = 20_000
     """A transaction of this many rows is committed at once."""
+    heartbeat_s: float = 0.0
+    """A heartbeat is published this often once the snapshot is over; 0: never."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,7 @@ class Relay:
         self._position: Position | None = None
         self._committed: Position | None = None
         self._committed_at = self._open_since = 0.0
+        self._heartbeat_at = 0.0
         self._lag_ms: int | None = None
 
     def open(self) -> None:
@@ -78,6 +82,7 @@ class Relay:
         self._position = self._committed = None if stored is None else orjson.loads(stored)
         self._source.open(self._committed, self._writer.notes())
         self._committed_at = self._clocks.monotonic_s()
+        self._heartbeat_at = self._committed_at + self._settings.heartbeat_s
         faults.passed("capture.opened")
 
     def run(
@@ -89,10 +94,11 @@ class Relay:
             batch = self._source.read(self._patience_s())
             faults.passed("capture.read")
             self._send(batch)
+            self._beat()
             if self._commit_due(batch):
                 self._commit()
             progress(self._progress())
-        if self._position is not None and self._position != self._committed:
+        if self._position is not None and (self._sent or self._position != self._committed):
             self._commit()
             progress(self._progress())
 
@@ -111,13 +117,7 @@ class Relay:
     def _send(self, batch: SourceBatch) -> None:
         now = self._clocks.wall_ns()
         for event in batch.changes:
-            if self._sent == 0:
-                self._open_since = self._clocks.monotonic_s()
-                faults.passed("capture.begun")
-            for topic, messages, partitions in self._serializer.serialize(event, now):
-                self._ensure(topic, partitions)
-                self._writer.send(topic, messages)
-            self._sent += 1
+            self._publish(event, now)
             if isinstance(event, Change):
                 self._unpublished_rows += len(event) or 1
         if batch.changes:
@@ -125,6 +125,22 @@ class Relay:
             faults.passed("capture.sent")
         self._notes |= batch.notes
         self._position = batch.position
+
+    def _beat(self) -> None:
+        """A heartbeat, if one is due: it says how far capture has come, which is nowhere while a snapshot is read."""
+        now = self._clocks.monotonic_s()
+        if self._settings.heartbeat_s and self._position is not None and now >= self._heartbeat_at:
+            self._publish(Heartbeat(), self._clocks.wall_ns())
+            self._heartbeat_at = now + self._settings.heartbeat_s
+
+    def _publish(self, event: SourceEvent | Heartbeat, now_ns: int) -> None:
+        if self._sent == 0:
+            self._open_since = self._clocks.monotonic_s()
+            faults.passed("capture.begun")
+        for topic, messages, partitions in self._serializer.serialize(event, now_ns):
+            self._ensure(topic, partitions)
+            self._writer.send(topic, messages)
+        self._sent += 1
 
     def _ensure(self, topic: str, partitions: int | None) -> None:
         if topic not in self._topics:
@@ -134,10 +150,12 @@ class Relay:
     def _patience_s(self) -> float:
         if self._sent and self._position is not None:
             return max(0.0, self._open_since + self._settings.commit_s - self._clocks.monotonic_s())
-        return 0.2
+        if self._settings.heartbeat_s and self._position is not None:
+            return min(_PATIENCE_S, max(0.0, self._heartbeat_at - self._clocks.monotonic_s()))
+        return _PATIENCE_S
 
     def _commit_due(self, batch: SourceBatch) -> bool:
-        if self._position is None or self._position == self._committed:
+        if self._position is None or (self._position == self._committed and not self._sent):
             return False
         now = self._clocks.monotonic_s()
         if self._sent:

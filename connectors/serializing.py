@@ -9,7 +9,7 @@ import orjson
 
 from connectors.envelope import messages
 from connectors.row_json import RowEncoder, row_encoder
-from connectors.source import Change, SchemaChange, SourceEvent, Table, TransactionEvent
+from connectors.source import Change, Heartbeat, SchemaChange, SourceEvent, Table, TransactionEvent
 from streamtrain.envelope import topic_name
 from streamtrain.topic.base import Messages
 
@@ -26,7 +26,7 @@ class Addressed(NamedTuple):
 class Serializer(Protocol):
     """Turns events into messages. ``now_ns`` is the connector's clock, for the envelope's ``ts_*``."""
 
-    def serialize(self, event: SourceEvent, now_ns: int) -> Iterable[Addressed]:
+    def serialize(self, event: SourceEvent | Heartbeat, now_ns: int) -> Iterable[Addressed]:
         """The messages of ``event``, in order."""
 
 
@@ -34,14 +34,14 @@ class JsonSerializer:
     """Debezium's messages as JSON without schemas.
 
     Changes go to ``PREFIX.DB.TABLE``, beginnings and ends of transactions to ``PREFIX.transaction``, changes of structure to
-    ``PREFIX``; the last two have one partition each, as their order says something.
+    ``PREFIX``, heartbeats to ``__debezium-heartbeat.PREFIX``; all but the first have one partition each, as their order says something.
     """
 
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
         self._tables: dict[tuple[str, str], _Known] = {}
 
-    def serialize(self, event: SourceEvent, now_ns: int) -> Iterable[Addressed]:
+    def serialize(self, event: SourceEvent | Heartbeat, now_ns: int) -> Iterable[Addressed]:
         if isinstance(event, Change):
             known = self._known(event.table)
             return (Addressed(known.topic, messages(event, now_ns, known.encoder)),)
@@ -49,6 +49,8 @@ class JsonSerializer:
             document = transaction_document(event)
             key = {"id": event.id}
             return (_one(f"{self._prefix}.transaction", key, document),)
+        if isinstance(event, Heartbeat):
+            return (_one(heartbeat_topic(self._prefix), heartbeat_key(self._prefix), heartbeat_document(now_ns)),)
         return (_one(self._prefix, {"databaseName": event.database}, schema_document(event, now_ns)),)
 
     def _known(self, table: Table) -> _Known:
@@ -67,6 +69,24 @@ class _Known(NamedTuple):
     table: Table
     topic: str
     encoder: RowEncoder
+
+
+def heartbeat_topic(prefix: str) -> str:
+    """Where heartbeats go.
+
+    https://debezium.io/documentation/reference/stable/connectors/mysql.html#mysql-property-topic-heartbeat-prefix
+    """
+    return f"__debezium-heartbeat.{prefix}"
+
+
+def heartbeat_key(prefix: str) -> dict[str, Any]:
+    """The key of a heartbeat."""
+    return {"serverName": prefix}
+
+
+def heartbeat_document(now_ns: int) -> dict[str, Any]:
+    """The value of a heartbeat."""
+    return {"ts_ms": now_ns // 1_000_000}
 
 
 def transaction_document(event: TransactionEvent) -> dict[str, Any]:

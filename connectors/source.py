@@ -129,6 +129,11 @@ SourceEvent = Change | TransactionEvent | SchemaChange
 
 
 @dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """Capture goes on, whether or not anything changes. It is the relay's own: no source gives one."""
+
+
+@dataclass(frozen=True, slots=True)
 class SourceBatch:
     """What one read gave: changes in commit order, and where to go on after them.
 

@@ -9,6 +9,8 @@ import orjson
 
 from connectors.formats.avro_rows import RowWriter
 from connectors.formats.connect import (
+    HEARTBEAT_KEY,
+    HEARTBEAT_VALUE,
     TRANSACTION_KEY,
     TRANSACTION_VALUE,
     Schema,
@@ -20,8 +22,15 @@ from connectors.formats.connect import (
 from connectors.formats.connect_avro import avro_full_name, avro_name, avro_schema
 from connectors.formats.subjects import Strategy, subject
 from connectors.messages import Encoded, published
-from connectors.serializing import Addressed, schema_document, transaction_document
-from connectors.source import Change, Row, SourceEvent, Table, TransactionEvent
+from connectors.serializing import (
+    Addressed,
+    heartbeat_document,
+    heartbeat_key,
+    heartbeat_topic,
+    schema_document,
+    transaction_document,
+)
+from connectors.source import Change, Heartbeat, Row, SourceEvent, Table, TransactionEvent
 from streamtrain.avro import AvroWriter, header, long_bytes, string_bytes
 from streamtrain.envelope import topic_name
 from streamtrain.topic.base import Messages
@@ -47,7 +56,7 @@ class AvroSerializer:
         self._tables: dict[tuple[str, str], _TableWriter] = {}
         self._documents: dict[str, _DocumentWriter] = {}
 
-    def serialize(self, event: SourceEvent, now_ns: int) -> Iterable[Addressed]:
+    def serialize(self, event: SourceEvent | Heartbeat, now_ns: int) -> Iterable[Addressed]:
         if isinstance(event, Change):
             writer = self._table(event)
             return (Addressed(writer.topic, published(event, _ChangeWriter(event, now_ns, writer))),)
@@ -55,6 +64,9 @@ class AvroSerializer:
             topic = f"{self._prefix}.transaction"
             writer_of = self._document(topic, lambda: (TRANSACTION_KEY, TRANSACTION_VALUE))
             return (writer_of.message({"id": event.id}, transaction_document(event)),)
+        if isinstance(event, Heartbeat):
+            writer_of = self._document(heartbeat_topic(self._prefix), lambda: (HEARTBEAT_KEY, HEARTBEAT_VALUE))
+            return (writer_of.message(heartbeat_key(self._prefix), heartbeat_document(now_ns)),)
         connector = str(event.origin["connector"])
         writer_of = self._document(self._prefix, lambda: schema_change_schemas(connector))
         return (writer_of.message({"databaseName": event.database}, schema_document(event, now_ns)),)

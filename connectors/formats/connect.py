@@ -108,6 +108,12 @@ TRANSACTION = Schema(
 )
 """The ``transaction`` block of a change."""
 
+HEARTBEAT_KEY = Schema(
+    "struct", name="io.debezium.connector.common.ServerNameKey", version=1, fields=_fields(serverName=_STRING)
+)
+HEARTBEAT_VALUE = Schema(
+    "struct", name="io.debezium.connector.common.Heartbeat", version=1, fields=_fields(ts_ms=_INT64)
+)
 TRANSACTION_KEY = Schema(
     "struct", name="io.debezium.connector.common.TransactionMetadataKey", version=1, fields=_fields(id=_STRING)
 )

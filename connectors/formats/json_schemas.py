@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 import orjson
 
 from connectors.formats.connect import (
+    HEARTBEAT_KEY,
+    HEARTBEAT_VALUE,
     TRANSACTION_KEY,
     TRANSACTION_VALUE,
     Schema,
@@ -15,7 +17,7 @@ from connectors.formats.connect import (
 )
 from connectors.formats.connect_json import json_schema
 from connectors.serializing import Addressed, JsonSerializer
-from connectors.source import Change, SourceEvent, Table, TransactionEvent
+from connectors.source import Change, Heartbeat, SourceEvent, Table, TransactionEvent
 from streamtrain.topic.base import Messages
 
 Heads = tuple[bytes, bytes]
@@ -34,18 +36,21 @@ class SchemaJsonSerializer:
         self._tables: dict[tuple[str, str], tuple[Table, Heads]] = {}
         self._structure: dict[str, Heads] = {}
         self._transaction = _heads(TRANSACTION_KEY, TRANSACTION_VALUE)
+        self._heartbeat = _heads(HEARTBEAT_KEY, HEARTBEAT_VALUE)
 
-    def serialize(self, event: SourceEvent, now_ns: int) -> Iterable[Addressed]:
+    def serialize(self, event: SourceEvent | Heartbeat, now_ns: int) -> Iterable[Addressed]:
         key, value = self._heads(event)
         for topic, messages, partitions in self._json.serialize(event, now_ns):
             wrapped = Messages(_wrapped(key, messages.keys), _wrapped(value, messages.values), messages.headers)
             yield Addressed(topic, wrapped, partitions)
 
-    def _heads(self, event: SourceEvent) -> Heads:
+    def _heads(self, event: SourceEvent | Heartbeat) -> Heads:
         if isinstance(event, Change):
             return self._table(event)
         if isinstance(event, TransactionEvent):
             return self._transaction
+        if isinstance(event, Heartbeat):
+            return self._heartbeat
         connector = str(event.origin["connector"])
         heads = self._structure.get(connector)
         if heads is None:

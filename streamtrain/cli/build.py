@@ -123,7 +123,8 @@ def relay_settings(config: Config) -> RelaySettings:
     """How captured changes are gathered into transactions."""
     if config.source.kind == "none":
         return RelaySettings()
-    return RelaySettings(config.source.commit_ms / 1000, config.source.commit_rows)
+    source = config.source
+    return RelaySettings(source.commit_ms / 1000, source.commit_rows, source.heartbeat_ms / 1000)
 
 
 def registry_settings(section: RegistryConfig) -> RegistrySettings:

@@ -54,6 +54,14 @@ class DatabaseSource(Section):
         le=1_000_000,
         description="A topic transaction is committed at the latest when it holds this many rows.",
     )
+    heartbeat_ms: Whole = Field(
+        default=0,
+        ge=0,
+        le=86_400_000,
+        description="Every so many ms a record goes to the topic `__debezium-heartbeat.PREFIX`, changes or not, so that "
+        "readers can tell a quiet source from a capture that stands still; 0: never. The position that capture goes on "
+        "from moves every 5 s without it.",
+    )
 
 
 class MysqlSource(DatabaseSource):

@@ -53,6 +53,7 @@ DOES_NOT_DECIDE: frozenset[str] = frozenset(
         "source.include_query",
         "source.commit_ms",
         "source.commit_rows",
+        "source.heartbeat_ms",
         "topic.kind",
         "topic.bootstrap",
         "topic.security",

@@ -51,6 +51,7 @@ INDIFFERENT = {
     "source.include_query": True,
     "source.commit_ms": 10,
     "source.commit_rows": 10,
+    "source.heartbeat_ms": 1000,
     "topic.kind": None,  # see the test of another source
     "topic.bootstrap": "elsewhere:9092",
     "topic.security": "{sasl.password: x}",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 
 import orjson
@@ -149,3 +151,36 @@ def test_a_stop_in_the_middle_of_a_snapshot_publishes_nothing(tmp_path: Path) ->
     again = CountingWriter(tmp_path)
     assert again.position() is None
     again.close()
+
+
+def heartbeats(tmp_path: Path) -> list[tuple[object, object]]:
+    with closing(FileReader(tmp_path)) as reader:
+        source = TopicPartition("__debezium-heartbeat.shop", 0)
+        if not reader.partitions(source.topic):
+            return []
+        reader.assign({source: 0})
+        return [
+            (orjson.loads(key or b""), orjson.loads(value or b"")["ts_ms"])
+            for records in reader.poll(1_000, 0.1)
+            for key, value in zip(records.keys, records.values, strict=True)
+        ]
+
+
+def test_heartbeats_come_as_often_as_is_set_whether_or_not_anything_changes(tmp_path: Path) -> None:
+    still = [(0.5, SourceBatch([], {"at": 1})) for _ in range(6)]
+    busy = [(0.5, SourceBatch([rows(number)], {"at": 2 + number})) for number in range(6)]
+    _, writer = relay(tmp_path, [*still, *busy], heartbeat_s=1.0)
+    beats = heartbeats(tmp_path)
+    assert [key for key, _ in beats] == [{"serverName": "shop"}] * 6
+    times = [time for _, time in beats]
+    assert [later - earlier for earlier, later in pairwise(times)] == [1000] * 5  # type: ignore[operator] # of JSON
+    assert orjson.loads(writer.transactions[-1][1]) == {"at": 7}
+
+
+def test_no_heartbeat_comes_while_a_snapshot_is_read_or_where_none_is_wanted(tmp_path: Path) -> None:
+    reading = [(5.0, SourceBatch([rows(number)], None)) for number in range(4)]
+    relay(tmp_path, [*reading, (0.0, SourceBatch([], {"at": 1}))], heartbeat_s=6.0)
+    assert len(heartbeats(tmp_path)) == 1
+    quiet = tmp_path / "quiet"
+    relay(quiet, [(60.0, SourceBatch([], {"at": moment})) for moment in range(3)])
+    assert heartbeats(quiet) == []
