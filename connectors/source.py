@@ -134,11 +134,31 @@ class Heartbeat:
 
 
 @dataclass(frozen=True, slots=True)
+class SnapshotProgress:
+    """How far a snapshot has come."""
+
+    kind: str
+    """``initial`` or ``incremental``."""
+    table: str
+    """The table that is being read, as ``database.table``."""
+    rows: int
+    """Read so far, of all its tables."""
+    table_rows: int
+    """Of them from ``table``."""
+    table_estimate: int
+    """Rows that the server believes ``table`` to have; 0 if it does not say."""
+    tables_left: int
+    """That are not read whole yet."""
+    rows_per_s: float
+    """Since the source was opened."""
+
+
+@dataclass(frozen=True, slots=True)
 class SourceBatch:
     """What one read gave: changes in commit order, and where to go on after them.
 
-    ``position`` is None while the source cannot be resumed here (in the middle of an initial snapshot): the relay then
-    keeps its transaction open.
+    ``position`` is None while the source cannot be resumed here (in the middle of a table that is read as of one moment):
+    the relay then keeps its transaction open.
     """
 
     changes: Sequence[SourceEvent]
@@ -148,6 +168,8 @@ class SourceBatch:
     notes: Notes = field(default_factory=dict)
     """What is to be kept beside the position, in the same transaction, and given back to ``open``: facts that change
     seldom, such as the structure of a table. What changes at every commit belongs into the position."""
+    snapshot: SnapshotProgress | None = None
+    """While rows are read beside the log."""
 
 
 class Source(Protocol):

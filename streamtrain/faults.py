@@ -17,6 +17,7 @@ CAPTURE_STEPS = (
     "capture.committing",
     "capture.committed",
 )
+SNAPSHOT_STEPS = ("snapshot.asked", "snapshot.arrived")
 CHECKPOINT_STEPS = (
     "train.restored",
     "train.sliced",
@@ -27,7 +28,7 @@ CHECKPOINT_STEPS = (
     "checkpoint.written",
     "checkpoint.committed",
 )
-STEPS = frozenset(CAPTURE_STEPS + CHECKPOINT_STEPS)
+STEPS = frozenset(CAPTURE_STEPS + SNAPSHOT_STEPS + CHECKPOINT_STEPS)
 
 _ENVIRONMENT = "STREAMTRAIN_CRASH_AT"
 

@@ -12,6 +12,7 @@ from pymysql.converters import escape_int, escape_string
 
 from connectors.mysql.address import Address
 from connectors.mysql.packets import PacketReader
+from connectors.mysql.result_rows import Cell, ResultRows
 from connectors.mysql.server_errors import login_remedy, translate
 from streamtrain import login
 from streamtrain.errors import AccessDenied, SourceUnavailable
@@ -24,14 +25,7 @@ QUERY_TIMEOUT_S = 60.0
 _SESSION = f"SET SESSION time_zone = '+00:00', sql_mode = '', sql_select_limit = {(1 << 64) - 1}"
 # Values stay the server's text: each reader knows better than the driver what it wants.
 _AS_TEXT: dict[Any, Any] = {int: escape_int, str: escape_string}
-_EOF = 0xFE
-_ERROR = 0xFF
-_NULL_CELL = 0xFB
-_LONGEST_EOF = 9
-_LENGTH_BYTES = {0xFC: 2, 0xFD: 3, 0xFE: 8}
 _SHOWN_CHARACTERS = 120
-
-Cell = bytes | None
 
 
 def quote_identifier(name: str) -> str:
@@ -87,19 +81,23 @@ class Connection:
             cursor.execute(sql, tuple(parameters) or None)
             return list(cursor.fetchall())
 
+    def select(self, sql: str, columns: int, *, needs: str = "") -> ResultRows:
+        """Send a SELECT of so many columns; its rows are there to be taken as they arrive, and all are to be taken."""
+        doing = _shown(sql)
+        packets = self.command(COMMAND.COM_QUERY, sql.encode(), doing, needs=needs)
+        return ResultRows(packets, lambda packet: self.check(packet, doing, needs=needs), columns)
+
     def stream(self, sql: str, columns: int, *, needs: str = "") -> Iterator[list[Cell]]:
         """The rows of a SELECT as the server sends them: each a list of ``columns`` texts as bytes, NULL as None.
 
         To be read to its end before anything else is asked on this connection.
         """
-        doing = _shown(sql)
-        reader = self.command(COMMAND.COM_QUERY, sql.encode(), doing, needs=needs)
-        self._pass_column_definitions(reader, doing, needs)
-        while True:
-            packet = self._next(reader, doing, needs)
-            if packet[0] == _EOF and len(packet) < _LONGEST_EOF:
-                return
-            yield _cells(packet, columns)
+        result = self.select(sql, columns, needs=needs)
+        while not result.ended:
+            rows, _ = result.read(self._query_timeout_s, lambda: True)
+            if not rows and not result.ended:
+                raise SourceUnavailable(f"{_shown(sql)}: the server has been silent for {self._query_timeout_s:g} s")
+            yield from rows
 
     def command(self, command: int, payload: bytes, doing: str, *, needs: str = "") -> PacketReader:
         """Send a command of the protocol; its answer is the reader's."""
@@ -120,19 +118,6 @@ class Connection:
         """End the session. Safe to call twice, and after the connection broke."""
         if self._session.open:
             self._session.close()
-
-    def _pass_column_definitions(self, reader: PacketReader, doing: str, needs: str) -> None:
-        self._next(reader, doing, needs)
-        while True:
-            packet = self._next(reader, doing, needs)
-            if packet[0] == _EOF and len(packet) < _LONGEST_EOF:
-                return
-
-    def _next(self, reader: PacketReader, doing: str, needs: str) -> bytes:
-        packet = reader.read(self._query_timeout_s)
-        if packet is None:
-            raise SourceUnavailable(f"{doing}: the server has been silent for {self._query_timeout_s:g} s")
-        return self.check(packet, doing, needs=needs) if packet[0] == _ERROR else packet
 
     @contextmanager
     def _mapped(self, doing: str, needs: str) -> Iterator[None]:
@@ -161,25 +146,3 @@ def _shown(sql: str) -> str:
     """A statement as it stands in an error: its beginning, on one line."""
     line = " ".join(sql.split())
     return line if len(line) <= _SHOWN_CHARACTERS else line[:_SHOWN_CHARACTERS] + "..."
-
-
-def _cells(row: bytes, columns: int) -> list[Cell]:
-    """The cells of a text row: each a length and that many bytes, or 0xFB for NULL.
-
-    https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_com_query_response_text_resultset_row.html
-    """
-    cells: list[Cell] = []
-    at = 0
-    for _ in range(columns):
-        length = row[at]
-        at += 1
-        if length >= _NULL_CELL:
-            if length == _NULL_CELL:
-                cells.append(None)
-                continue
-            width = _LENGTH_BYTES[length]
-            length = int.from_bytes(row[at : at + width], "little")
-            at += width
-        cells.append(row[at : at + length])
-        at += length
-    return cells

@@ -15,6 +15,7 @@ from connectors.mysql.replication import REPLICATION_RIGHT, register
 from connectors.mysql.schema import tables
 from connectors.mysql.server import Flavor, Server, binlog_files, inspect
 from connectors.mysql.settings import MysqlSettings
+from connectors.mysql.snapshots.plan import read_as_of_a_moment
 from streamtrain.errors import AccessDenied, SourceMisconfigured, StreamtrainError
 
 _OLDEST = {Flavor.MYSQL: (8, 0, 1), Flavor.MARIADB: (10, 5, 0)}
@@ -137,10 +138,14 @@ class _Visit:
             binlog_files(self._connection, self._server)
 
     def _snapshot_lock(self) -> Check:
-        """MySQL's snapshot needs a lock for a moment: on everything, or on the captured tables."""
+        """MySQL needs a lock for a moment to read a table without a key: on everything, or on the captured tables."""
         held = grants(self._connection)
-        databases = {each.table.database for each in tables(self._connection, self._settings.captures)}
-        if held.everywhere("RELOAD", "FLUSH_TABLES"):
+        captured = tables(self._connection, self._settings.captures)
+        databases = {each.table.database for each in captured}
+        by = self._settings.snapshot_keys
+        if not any(read_as_of_a_moment(each, by.get(each.table.full_name), self._settings.modes) for each in captured):
+            found = "not needed: every table has a key to be read by"
+        elif held.everywhere("RELOAD", "FLUSH_TABLES"):
             found = "a global read lock"
         elif databases and all(held.on_database(database, "LOCK TABLES") for database in databases):
             found = "read locks on the captured tables"
@@ -150,7 +155,7 @@ class _Visit:
             "mysql right to lock for the snapshot",
             "ok" if found else "fail",
             found or "missing",
-            "RELOAD ON *.*, or LOCK TABLES on each captured database",
+            "RELOAD ON *.*, or LOCK TABLES on each captured database, for tables without a key",
             f"GRANT RELOAD ON *.* TO {self._connection.account}",
         )
 

@@ -26,6 +26,7 @@ class PacketReader:
 
     def __init__(self, sock: socket.socket, doing: str) -> None:
         self._socket = sock
+        self._timeout_before = sock.gettimeout()
         self._doing = doing
         self._data = b""
         self._at = 0
@@ -63,6 +64,10 @@ class PacketReader:
                 payload = b"".join(self._continued)
                 self._continued.clear()
                 return payload
+
+    def release(self) -> None:
+        """Leave the socket as it was found, to one who believes to know how long it waits."""
+        self._socket.settimeout(self._timeout_before)
 
     def _receive(self, needed: int, timeout_s: float) -> bool:
         """Have at least ``needed`` unread bytes; False if the server fell silent before."""

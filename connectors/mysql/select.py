@@ -12,8 +12,9 @@ from typing import Any
 
 from connectors.mysql import values
 from connectors.mysql.binlog.reading import Malformed
-from connectors.mysql.connection import Cell, quote_identifier, quote_table
+from connectors.mysql.connection import quote_identifier, quote_table
 from connectors.mysql.field_types import field_type
+from connectors.mysql.result_rows import Cell
 from connectors.mysql.structure import Column, TableSchema
 from connectors.mysql.surrogates import SURROGATES
 from connectors.mysql.value_modes import CONVERSIONS, ValueModes, conversion
@@ -55,8 +56,9 @@ class TableReader:
             for column, type_ in zip(schema.columns, types, strict=True)
         ]
         self.quoted_name = quote_table(self.table.database, self.table.name)
-        columns = ", ".join(_expression(column) for column in schema.columns)
-        self.statement = f"SELECT {columns} FROM {self.quoted_name}"  # noqa: S608 - every name in it is quoted
+        self.columns = ", ".join(_expression(column) for column in schema.columns)
+        """The select list."""
+        self.statement = f"SELECT {self.columns} FROM {self.quoted_name}"  # noqa: S608 - every name in it is quoted
         if self.table.key:
             key = ", ".join(quote_identifier(self.table.columns[index]) for index in self.table.key)
             self.statement += f" ORDER BY {key}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -47,8 +48,14 @@ class MysqlSettings:
     include_query: bool = False
     """Tell the statement behind each row, where the server logs it (``binlog_rows_query_log_events`` on MySQL,
     ``binlog_annotate_row_events`` on MariaDB)."""
+    chunk_rows: int = 16_384
+    """Rows that a snapshot reads at once, at most, between two looks at the log."""
+    range_rows: int = 50_000
+    """Rows, about, of a table without a key that are read as of one moment, where ``snapshot_keys`` names a column."""
+    snapshot_keys: Mapping[str, str] = field(default_factory=dict)
+    """The column by which a snapshot reads ``database.table``, where its key will not do, or it has none."""
     lock_wait_s: int = 10
-    """How long the snapshot waits for the lock it takes on MySQL: new writes wait as long behind it."""
+    """How long a snapshot of tables without a key waits for the lock it takes on MySQL: new writes wait as long behind."""
     heartbeat_s: float = 1.0
     """How often an idle server shows that it is there."""
     silence_s: float = 30.0

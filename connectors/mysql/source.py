@@ -28,8 +28,9 @@ from connectors.mysql.schema import tables
 from connectors.mysql.schema_log import SchemaLog
 from connectors.mysql.server import Flavor, Server, inspect, log_end
 from connectors.mysql.settings import MysqlSettings
-from connectors.mysql.snapshot import Snapshot
-from connectors.mysql.snapshot_point import open_snapshot_point
+from connectors.mysql.snapshots.jobs import adapted, initial_jobs
+from connectors.mysql.snapshots.snapshots import Snapshots, SnapshotSettings
+from connectors.mysql.snapshots.state import SnapshotState
 from connectors.mysql.stream import BinlogStream, StreamSettings
 from connectors.mysql.structures import adopt_missing, announced, structures_at
 from connectors.mysql.transaction import HoldLimits
@@ -58,6 +59,7 @@ class MysqlSource:
         self._settings = settings
         self._address = settings.address
         self._clock = clock
+        self._monotonic = monotonic
         self._captures = lru_cache(maxsize=65_536)(settings.captures)
         self._stream_settings = StreamSettings(
             replica_id=settings.replica_id,
@@ -77,10 +79,10 @@ class MysqlSource:
         """Tables that a beginning has found, until they are given out."""
         self._idle: Connection | None = None
         self._server: Server | None = None
-        self._snapshot: Snapshot | None = None
+        self._snapshots: Snapshots | None = None
         self._stream: BinlogStream | None = None
         self._position: LogPosition | None = None
-        """After all that was read; None while the snapshot is being read."""
+        """After all that was read of the log."""
 
     def open(self, position: Position | None, notes: Mapping[str, bytes] = NO_NOTES) -> None:
         self.close()
@@ -92,13 +94,7 @@ class MysqlSource:
             if position is None:
                 self._begin(server)
                 return
-            start = LogPosition.from_json(position)
-            self._position = start
-            try:
-                adopt_missing(self._schema_log, self._idle, server, start, self._captures)
-                self._stream = self._follow(server, start)
-            except PositionLost as error:
-                self._begin_again(server, error)
+            self._go_on(server, position)
         except BaseException:
             self.close()
             raise
@@ -112,16 +108,16 @@ class MysqlSource:
         return replace(batch, changes=[*found, *batch.changes], notes={**batch.notes, **notes})
 
     def _read(self, timeout_s: float) -> SourceBatch:
-        server = self._opened()
-        if self._snapshot is not None:
-            return self._read_snapshot(self._snapshot)
+        server, snapshots = self._opened(), self._opened_snapshots()
         try:
+            if snapshots.alone and self._position is not None:
+                return self._read_alone(snapshots, self._position)
             if self._stream is None and self._position is not None:
                 self._stream = self._follow(server, self._position)
-            return self._read_stream(timeout_s)
+            return self._read_stream(snapshots, timeout_s)
         except PositionLost as error:
             self._begin_again(server, error)
-            return SourceBatch((), None if self._position is None else self._position.to_json())
+            return SourceBatch((), self._document())
 
     def confirm(self, position: Position) -> None:
         """Nothing to do: when binary logs go is the server's decision."""
@@ -130,7 +126,8 @@ class MysqlSource:
         return self._log_end(self._opened()).to_json()
 
     def reached(self, end: Position) -> bool:
-        self._opened()
+        if self._opened_snapshots().pending:
+            return False
         here, there = self._position, LogPosition.from_json(end)
         if here is None:
             return False
@@ -140,11 +137,11 @@ class MysqlSource:
         return ours is not None and theirs is not None and ours.covers(theirs)
 
     def close(self) -> None:
-        for part in (self._idle, self._snapshot, self._stream):
+        for part in (self._idle, self._snapshots, self._stream):
             if part is not None:
                 part.close()
         self._schema_log, self._found = None, []
-        self._idle = self._server = self._snapshot = self._stream = self._position = None
+        self._idle = self._server = self._snapshots = self._stream = self._position = None
 
     def _connect(self) -> Connection:
         return Connection(self._address)
@@ -164,6 +161,11 @@ class MysqlSource:
             raise SourceUnavailable("the source is not open", hint="open it first")
         return self._schema_log
 
+    def _opened_snapshots(self) -> Snapshots:
+        if self._snapshots is None:
+            raise SourceUnavailable("the source is not open", hint="open it first")
+        return self._snapshots
+
     def _examined(self, connection: Connection) -> Server:
         """The server, once it is known that it can be captured from."""
         server = inspect(connection, by_gtid=self._settings.follow == "auto")
@@ -180,30 +182,51 @@ class MysqlSource:
             return log_end(connection, server)
 
     def _begin(self, server: Server) -> None:
-        began_us = int(self._clock() * 1_000_000)
-        origin = OriginWriter(server.flavor.value, self._settings.prefix)
+        """From the end of the log as it is now on; rows that are there already are read beside it."""
+        began_us = self._now_us()
         with closing(self._connection()) as connection:
-            register(connection, self._settings.replica_id)  # the right to it is looked at now, not after all was read
+            register(connection, self._settings.replica_id)  # the right to it is looked at before anything is read
             connection.query("SET SESSION lock_wait_timeout = %s", (self._settings.lock_wait_s,))
-            if self._settings.snapshot == "no_data":
-                found = structures_at(connection, self._captures, lambda: log_end(connection, server))
-                self._position = found.position
-            else:
+            if self._settings.snapshot != "no_data":
                 require_readable(connection, tables(connection, self._captures), self._settings.include)
-                found = structures_at(connection, self._captures, lambda: self._snapshot_at(server, origin, began_us))
+            found = structures_at(connection, self._captures, lambda: log_end(connection, server))
             self._structures().fill(found.schemas, found.databases)
             if self._settings.include_schema_changes:
+                origin = OriginWriter(server.flavor.value, self._settings.prefix)
                 self._found = announced(connection, found, origin, began_us)
-        if self._position is not None:
-            self._stream = self._follow(server, self._position)
+        jobs = () if self._settings.snapshot == "no_data" else initial_jobs(found.schemas, self._settings, began_us)
+        self._snapshots = self._snapshots_at(server, SnapshotState(jobs))
+        self._stream = self._follow(server, found.position)
+        self._position = self._stream.position
 
-    def _snapshot_at(self, server: Server, origin: OriginWriter, began_us: int) -> LogPosition:
-        """Open the snapshot; the position that it is of."""
-        if self._snapshot is not None:
-            self._snapshot.close()
-        point = open_snapshot_point(self._address, server, self._captures, self._settings.lock_wait_s)
-        self._snapshot = Snapshot(point, origin, began_us, self._settings.modes)
-        return point.position
+    def _go_on(self, server: Server, position: Position) -> None:
+        document = dict(position)
+        state = SnapshotState.from_json(document.pop("snapshots", None))
+        start = self._position = LogPosition.from_json(document)
+        try:
+            with closing(self._connect()) as connection:
+                adopt_missing(self._structures(), connection, server, start, self._captures)
+                if self._settings.snapshot != "no_data":
+                    found = tables(connection, self._captures)
+                    state = adapted(state, start.include, found, self._settings, self._now_us())
+            self._stream = self._follow(server, start)
+        except PositionLost as error:
+            self._begin_again(server, error)
+        else:
+            self._snapshots = self._snapshots_at(server, state)
+
+    def _snapshots_at(self, server: Server, state: SnapshotState) -> Snapshots:
+        settings = SnapshotSettings(
+            chunk_rows=self._settings.chunk_rows,
+            range_rows=self._settings.range_rows,
+            lock_wait_s=self._settings.lock_wait_s,
+            clock=self._clock,
+            monotonic=self._monotonic,
+            modes=self._settings.modes,
+            structure_of=lambda *name: self._structures().entries.get(name),
+        )
+        origin = OriginWriter(server.flavor.value, self._settings.prefix)
+        return Snapshots(self._address, server, origin, state, settings)
 
     def _begin_again(self, server: Server, error: PositionLost) -> None:
         if server.flavor is Flavor.MARIADB and self._position is not None:
@@ -212,9 +235,10 @@ class MysqlSource:
         if self._settings.snapshot != "when_needed":
             raise error
         _log.warning("position lost, reading all rows again", reason=error.message)
-        if self._stream is not None:
-            self._stream.close()
-        self._stream = self._position = None
+        for part in (self._stream, self._snapshots):
+            if part is not None:
+                part.close()
+        self._stream = self._snapshots = self._position = None
         self._begin(server)
 
     def _follow(self, server: Server, position: LogPosition) -> BinlogStream:
@@ -238,20 +262,36 @@ class MysqlSource:
             connection.close()
             raise
 
-    def _read_snapshot(self, snapshot: Snapshot) -> SourceBatch:
-        change = snapshot.read()
-        if change is not None:
-            return SourceBatch((change,), None)
-        snapshot.close()
-        self._snapshot, self._position = None, snapshot.position
-        return SourceBatch((), snapshot.position.to_json())
+    def _read_alone(self, snapshots: Snapshots, position: LogPosition) -> SourceBatch:
+        """Rows as of the place that the log was read to; it is not kept open meanwhile, as that may take hours."""
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+        changes = snapshots.read_alone(position)
+        return SourceBatch(changes, None if snapshots.alone else self._document(), snapshot=snapshots.progress())
 
-    def _read_stream(self, timeout_s: float) -> SourceBatch:
+    def _read_stream(self, snapshots: Snapshots, timeout_s: float) -> SourceBatch:
         if self._stream is None:
             raise SourceUnavailable("the source is not open", hint="open it first")
-        changes = self._stream.read(timeout_s)
-        self._position = self._stream.position
-        return SourceBatch(changes, self._position.to_json(), self._lag_ms(changes))
+        changes = self._stream.read(snapshots.patience_s(timeout_s), snapshots.halt)
+        position = self._position = self._stream.position
+        if not snapshots.active:
+            return SourceBatch(changes, self._document(), self._lag_ms(changes))
+        passed = snapshots.route(changes)
+        read = snapshots.advance(position)
+        return SourceBatch([*passed, *read], self._document(), self._lag_ms(changes), snapshot=snapshots.progress())
+
+    def _document(self) -> Position | None:
+        """The position as it is kept."""
+        if self._position is None or self._snapshots is None:
+            return None
+        document = self._position.to_json()
+        if self._snapshots.active:
+            document["snapshots"] = self._snapshots.state.document
+        return document
+
+    def _now_us(self) -> int:
+        return int(self._clock() * 1_000_000)
 
     def _lag_ms(self, changes: Sequence[SourceEvent]) -> int | None:
         if not changes:

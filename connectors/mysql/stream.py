@@ -110,28 +110,30 @@ class BinlogStream:
         """Where to go on after all that ``read`` has given."""
         return self._transactions.position()
 
-    def read(self, timeout_s: float) -> Sequence[SourceEvent]:
-        """What comes next, waiting at most ``timeout_s`` for the first of it.
+    def read(self, timeout_s: float, until: LogPosition | None = None) -> Sequence[SourceEvent]:
+        """What comes next, waiting at most ``timeout_s`` for the first of it, and nothing of what lies behind ``until``.
 
         What was committed before something that cannot be read is given first; the error is raised by the next call.
         """
         if self._failure is not None:
             raise self._failure
         try:
-            self._read(timeout_s)
+            self._read(timeout_s, until)
         except StreamtrainError as failure:
             if not self._emission.rows:
                 raise
             self._failure = failure
         return self._emission.take()
 
-    def _read(self, timeout_s: float) -> None:
+    def _read(self, timeout_s: float, until: LogPosition | None) -> None:
         transactions, emission, limits, clock = (
             self._transactions, self._emission, self._settings.limits, self._settings.monotonic,
         )  # fmt: skip
         deadline = clock() + timeout_s
         wait_s, count = timeout_s, 0
         while emission.rows < limits.rows and emission.size < limits.size:
+            if until is not None and not self.position.is_before(until):
+                return
             event = self._log.read(wait_s) if self._again is None else self._read_again(self._again)
             if event is None:
                 self._listen(wait_s)

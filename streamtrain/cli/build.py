@@ -90,6 +90,7 @@ def mysql_settings(config: Config, part: MysqlConfig) -> MysqlSettings:
         snapshot=part.snapshot,
         server_id=part.server_id,
         include_schema_changes=part.include_schema_changes,
+        snapshot_keys=dict(part.snapshot_keys),
         tls=part.tls.settings(),
         modes=ValueModes(
             part.decimal_handling_mode,

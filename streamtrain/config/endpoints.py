@@ -12,6 +12,7 @@ from streamtrain.config.rules import (
     broker_list,
     librdkafka_settings,
     not_boolean,
+    one_table,
     server_url,
     sqlite_url,
     state_url,
@@ -114,6 +115,11 @@ class MysqlSource(DatabaseSource):
         default=False,
         description="Tell in `source.query` of each change the statement behind it, if the server logs it "
         "(`binlog_rows_query_log_events`, MariaDB's `binlog_annotate_row_events`). Statements hold values of all columns.",
+    )
+    snapshot_keys: dict[Annotated[str, AfterValidator(one_table)], Annotated[str, Field(min_length=1)]] = Field(
+        default_factory=dict,
+        description="The column by which a snapshot reads a table, `{DATABASE.TABLE: COLUMN}`: for a large table without a key, "
+        "which is else read whole as of one moment, or one whose key does not do. An index on it is what makes it quick.",
     )
 
 

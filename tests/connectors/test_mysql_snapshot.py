@@ -8,6 +8,7 @@ from contextlib import closing
 
 import pytest
 
+from connectors.mysql.source import MysqlSource
 from connectors.source import Change
 from streamtrain.envelope import Op
 from streamtrain.errors import AccessDenied, SourceMisconfigured, SourceUnavailable
@@ -62,16 +63,15 @@ def test_no_table_and_no_row_make_an_empty_snapshot(sql_server: Database, sql_da
         assert [after for _, _, after in seen(read_to_end(source)[0])] == [(2, 0), (1, 0)]
 
 
-def test_many_rows_come_in_chunks_by_key_at_one_position(sql_server: Database, sql_database: str) -> None:
+def test_many_rows_come_in_chunks_by_key_each_at_its_place_in_the_log(sql_server: Database, sql_database: str) -> None:
     numbered(sql_server, sql_database, a=3_500, b=1_000)
-    with opened(source_for(sql_server, f"{sql_database}.*")) as source:
+    with opened(source_for(sql_server, f"{sql_database}.*", chunk_rows=1_000)) as source:
         changes, position = read_to_end(source)
     assert [len(change) for change in changes] == [1_000, 1_000, 1_000, 500, 1_000]
     assert [number for _, number, _ in marked(changes)] == [*range(1, 3_501), *range(1, 1_001)]
-    places = {(change.origin["file"], change.origin["pos"], change.origin["ts_ms"]) for change in changes}
-    assert len(places) == 1
-    assert (changes[0].origin["file"], changes[0].origin["pos"]) == (position["file"], position["offset"])
+    assert (changes[-1].origin["file"], changes[-1].origin["pos"]) == (position["file"], position["offset"])
     assert (changes[0].origin["gtid"], changes[0].origin["server_id"], changes[0].origin["thread"]) == (None, 0, None)
+    assert "snapshots" not in position
 
 
 RIGHTS = {
@@ -92,10 +92,11 @@ def folded(changes: list[Change]) -> list[tuple[int, ...]]:
 
 
 @pytest.mark.parametrize("rights", ["RELOAD ON *.*", "LOCK TABLES ON {database}.*"])
-def test_either_lock_of_mysql_makes_snapshot_and_log_meet_exactly_while_others_write(
+def test_either_lock_of_mysql_makes_a_table_without_a_key_and_the_log_meet_exactly_while_others_write(
     mysql: Database, mysql_database: str, rights: str
 ) -> None:
     numbered(mysql, mysql_database, a=50, other=0)
+    mysql.execute("ALTER TABLE a DROP PRIMARY KEY", database=mysql_database)
     stop = threading.Event()
 
     def keep_writing(worker: int) -> None:
@@ -130,8 +131,7 @@ def test_either_lock_of_mysql_makes_snapshot_and_log_meet_exactly_while_others_w
 def test_the_least_rights_are_enough(sql_server: Database, sql_database: str, request: pytest.FixtureRequest) -> None:
     flavor = request.node.callspec.params["sql_server"]
     numbered(sql_server, sql_database, a=2)
-    lock = ["RELOAD ON *.*"] if flavor == "mysql" else []
-    with account(sql_server, *RIGHTS[flavor], f"SELECT ON {sql_database}.a", *lock) as url:
+    with account(sql_server, *RIGHTS[flavor], f"SELECT ON {sql_database}.a") as url:
         with opened(source_for(sql_server, f"{sql_database}.a", url=url)) as source:
             changes, position = read_to_end(source)
         sql_server.execute("UPDATE a SET v = 7 WHERE id = 1", database=sql_database)
@@ -146,7 +146,10 @@ def test_each_missing_right_stops_naming_the_grant(
     flavor = request.node.callspec.params["sql_server"]
     numbered(sql_server, sql_database, a=2)
     select = f"SELECT ON `{sql_database}`.`a`"
-    needed = [*RIGHTS[flavor], select] + (["RELOAD ON *.*"] if flavor == "mysql" else [])
+    needed = [*RIGHTS[flavor], select]
+    if flavor == "mysql":
+        sql_server.execute("ALTER TABLE a DROP PRIMARY KEY", database=sql_database)
+        needed.append("RELOAD ON *.*")
     for missing in needed:
         with account(sql_server, *(right for right in needed if right != missing)) as url:
             name = url.removeprefix("mysql://").partition(":")[0]
@@ -168,55 +171,92 @@ def test_a_right_on_some_columns_only_is_not_enough(sql_server: Database, sql_da
 
 
 def test_a_lock_that_is_not_had_in_time_is_given_up_and_holds_nobody_up(mysql: Database, mysql_database: str) -> None:
-    numbered(mysql, mysql_database, a=2)
+    mysql.execute("CREATE TABLE a (id INT, v INT)", database=mysql_database)
     with closing(connect(mysql, mysql_database)) as holder, holder.cursor() as cursor:
         cursor.execute("LOCK TABLES a WRITE")
-        with pytest.raises(SourceUnavailable, match="1205") as caught:
-            source_for(mysql, f"{mysql_database}.a", lock_wait_s=1).open(None)
+        with (
+            pytest.raises(SourceUnavailable, match="1205") as caught,
+            opened(source_for(mysql, f"{mysql_database}.a", lock_wait_s=1)) as source,
+        ):
+            read_to_end(source)
         assert "lock" in caught.value.hint
         cursor.execute("INSERT INTO a VALUES (9, 9)")
 
 
-def test_writers_go_on_as_soon_as_the_snapshot_is_open(sql_server: Database, sql_database: str) -> None:
+def test_writers_go_on_while_the_snapshot_reads(sql_server: Database, sql_database: str) -> None:
     numbered(sql_server, sql_database, a=2_500, b=2_500)
-    with opened(source_for(sql_server, f"{sql_database}.*")) as source:
-        source.read(0)
+    with opened(source_for(sql_server, f"{sql_database}.*", chunk_rows=100)) as source:
+        changes = list(source.read(0).changes)
+        while len(changes) < 3:
+            changes += source.read(0).changes
         transaction(
             sql_server,
             sql_database,
             "SET lock_wait_timeout = 5",
-            "INSERT INTO a VALUES (9999, 1)",
+            "INSERT INTO a VALUES (9999, 1), (-1, 1)",
+            "UPDATE a SET v = 7 WHERE id IN (1, 2000)",
             "DELETE FROM b WHERE id < 9",
         )
-        rows, _ = read_to_end(source)
-        rows += read_to_end(source)[0]
-    assert sum(len(change) for change in rows if change.op is Op.READ) == 5_000 - 1_000
-    assert [change.op for change in rows if change.op is not Op.READ] == [Op.CREATE, Op.DELETE]
-
-
-def test_on_mysql_a_table_that_was_read_can_be_altered_while_others_are_read(
-    mysql: Database, mysql_database: str
-) -> None:
-    numbered(mysql, mysql_database, a=10, b=10_000)
-    with opened(source_for(mysql, f"{mysql_database}.*")) as source:
-        first = source.read(0).changes[0]
-        second = source.read(0).changes[0]
-        assert (first.table.name, second.table.name) == ("a", "b")
-        mysql.execute("SET lock_wait_timeout = 5", "ALTER TABLE a ADD COLUMN more INT", database=mysql_database)
         rest, _ = read_to_end(source)
-    assert sum(len(change) for change in rest) == 9_000
+    rows = [change for change in changes + rest if change.table.name == "a"]
+    assert [seen([change]) for change in rows if change.op is not Op.READ] == [
+        [(Op.CREATE, None, (-1, 1))],
+        [(Op.UPDATE, (1, 0), (1, 7))],
+    ]
+    assert folded(rows) == sql_server.execute("SELECT * FROM a ORDER BY id", database=sql_database)
+    others = [change for change in changes + rest if change.table.name == "b"]
+    assert [after for _, _, after in seen(others)] == [(number, 0) for number in range(9, 2_501)]
 
 
-def test_a_table_that_is_altered_before_it_is_read_begins_the_snapshot_again(
-    sql_server: Database, sql_database: str
+@pytest.mark.parametrize("change", ["ADD COLUMN more INT NOT NULL DEFAULT 5 FIRST", "DROP COLUMN v", "MODIFY v BIGINT"])
+def test_a_table_that_is_altered_while_it_is_read_is_read_on_as_it_is_then(
+    sql_server: Database, sql_database: str, change: str
 ) -> None:
+    numbered(sql_server, sql_database, a=500)
+    with opened(source_for(sql_server, f"{sql_database}.a", chunk_rows=100)) as source:
+        changes = list[Change]()
+        while not changes:
+            changes += source.read(0).changes
+        statements = (f"ALTER TABLE a {change}", "UPDATE a SET id = -id WHERE id % 50 = 0")
+        altering = threading.Thread(target=sql_server.execute, args=statements, kwargs={"database": sql_database})
+        altering.start()  # it waits for the chunk that is being read
+        changes += _retried(source, altering)
+    rows = dict[int, dict[str, object]]()
+    for one in changes:
+        names = one.table.columns
+        for before in one.before or ():
+            rows.pop(before[names.index("id")])
+        for after in one.after or ():
+            row = dict(zip(names, after, strict=True))
+            assert row["id"] not in rows
+            rows[after[names.index("id")]] = row
+    assert sorted(rows) == [
+        number for (number,) in sql_server.execute("SELECT id FROM a ORDER BY id", database=sql_database)
+    ]
+
+
+def _retried(source: MysqlSource, writer: threading.Thread | None = None) -> list[Change]:
+    """To the end once ``writer`` is done, opened anew at the last position after each failure that says so."""
+    changes, position, end = list[Change](), None, None
+    while end is None or not source.reached(end):
+        try:
+            batch = source.read(0.05)
+            changes += batch.changes
+            position = batch.position
+            if end is None and (writer is None or not writer.is_alive()):
+                end = source.end()
+        except SourceUnavailable:
+            source.open(position)
+    return changes
+
+
+def test_a_table_that_is_dropped_before_it_is_read_is_left_out(sql_server: Database, sql_database: str) -> None:
     numbered(sql_server, sql_database, a=10, b=10, c=10)
-    for change in ("ALTER TABLE c MODIFY v BIGINT", "ALTER TABLE c DROP COLUMN v", "DROP TABLE c"):
-        with opened(source_for(sql_server, f"{sql_database}.*")) as source:
-            source.read(0)
-            sql_server.execute(change, database=sql_database)
-            with pytest.raises(SourceUnavailable, match=r"1412|1054|1146"):
-                read_to_end(source)
+    with opened(source_for(sql_server, f"{sql_database}.*")) as source:
+        source.read(0)
+        sql_server.execute("DROP TABLE c", database=sql_database)
+        changes = _retried(source)
+    assert [name for name, _, marker in marked(changes) if marker == "last"] == ["b"]
 
 
 @pytest.mark.parametrize(
@@ -282,9 +322,10 @@ def test_a_read_waits_for_a_server_that_is_busy_elsewhere(sql_server: Database, 
     sql_server.execute("SET GLOBAL net_write_timeout = 1")
     try:
         with opened(source_for(sql_server, f"{sql_database}.*")) as source:
-            source.read(0)
+            changes = list(source.read(0).changes)
+            changes += source.read(0).changes
             time.sleep(2.0)  # the server's patience is what is measured
-            rest, _ = read_to_end(source)
+            changes += read_to_end(source)[0]
     finally:
         sql_server.execute(f"SET GLOBAL net_write_timeout = {patience}")
-    assert sum(len(change) for change in rest) == 40
+    assert sum(len(change) for change in changes) == 41

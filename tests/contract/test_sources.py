@@ -102,7 +102,8 @@ class ServerDatabase:
     def source(self, snapshot: SnapshotMode = "initial") -> Source:
         settings = MysqlSettings(
             f"{self._server.url}/?ssl_mode=disabled", (f"{self._name}.events",), "shop", snapshot,
-            server_id=int(self._name[-7:], 16), max_rows=3, heartbeat_s=0.05, include_schema_changes=False,
+            server_id=int(self._name[-7:], 16), max_rows=3, chunk_rows=3, heartbeat_s=0.05,
+            include_schema_changes=False,
         )  # fmt: skip
         return MysqlSource(settings)
 
@@ -249,11 +250,14 @@ def test_going_on_at_any_position_gives_what_an_undisturbed_reader_gets(fresh: F
     positions += [(position, count + len(rows)) for position, count in further]
     rows += more
     assert folded(rows) == database.rows()
-    for position, count in positions:
+    distinct = {orjson.dumps(position): (position, count) for position, count in positions}
+    for position, count in distinct.values():
         if position is not None:
             with closing(resumed(database, position)) as source:
                 rest, _ = drained(source)
-            assert rows[:count] + rest == rows
+            assert folded(rows[:count] + rest) == database.rows()
+            if count >= 8:  # all rows were read, so that only the log is left, which stays as it is
+                assert rows[:count] + rest == rows
 
 
 def test_confirming_what_is_published_takes_nothing_from_what_is_still_to_be_read(fresh: Fresh) -> None:
@@ -271,32 +275,37 @@ def test_confirming_what_is_published_takes_nothing_from_what_is_still_to_be_rea
     assert every[-len(rows) :] == rows
 
 
-def test_an_interrupted_snapshot_begins_again(fresh: Fresh) -> None:
+def test_an_interrupted_snapshot_is_made_whole_from_its_last_position(fresh: Fresh) -> None:
     database = fresh()
     database.write(*inserts(1, 9))
-    with closing(resumed(database, None)) as source:
-        assert source.read(0.2).position is None
-    database.write("DELETE FROM events WHERE id = 1")
-    with closing(resumed(database, None)) as source:
-        rows, _ = drained(source)
-    assert folded(rows) == database.rows()
+    published, position = list[Seen](), None
+    for turn in range(8):
+        unpublished = list[Seen]()
+        with closing(resumed(database, position)) as source:
+            for _ in range(3):
+                batch = source.read(0.2)
+                unpublished += flat(batch.changes)
+                if batch.position is not None:
+                    published, position, unpublished = published + unpublished, batch.position, []
+        database.write(f"UPDATE events SET amount = amount + 1 WHERE id % 4 = {turn % 4}")
+    with closing(resumed(database, position)) as source:
+        published += drained(source)[0]
+    assert folded(published) == database.rows()
+    assert len([op for op, _, _ in published if op is Op.READ]) == 9
 
 
 def test_what_is_written_between_two_reads_of_the_snapshot_comes_once_and_after_it(fresh: Fresh) -> None:
     database = fresh()
     database.write(*inserts(1, 12))
     with closing(resumed(database, None)) as source:
-        turn, rows = 0, list[Seen]()
-        while (batch := source.read(0.2)).position is None:
-            rows += flat(batch.changes)
-            turn += 1
+        rows = list[Seen]()
+        for turn in range(1, 7):
+            rows += flat(source.read(0.2).changes)
             database.write(
                 *inserts(100 * turn, 1), f"DELETE FROM events WHERE id = {turn}", f"DELETE FROM events WHERE id = {13 - turn}",
                 "UPDATE events SET amount = amount + 1",
             )  # fmt: skip
-        rows += flat(batch.changes)
         rows += drained(source)[0]
-    assert [op for op, _, _ in rows][:12] == [Op.READ] * 12
     assert folded(rows) == database.rows()
 
 

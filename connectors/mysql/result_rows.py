@@ -1,0 +1,93 @@
+"""The rows of a SELECT that has been sent, taken as they arrive, so that other work goes on while the server reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from connectors.mysql.packets import PacketReader
+
+Cell = bytes | None
+Check = Callable[[bytes], bytes]
+"""Raises the server's error that a packet holds; else gives it back."""
+
+_EOF = 0xFE
+_ERROR = 0xFF
+_NULL_CELL = 0xFB
+_LONGEST_EOF = 9
+_LENGTH_BYTES = {0xFC: 2, 0xFD: 3, 0xFE: 8}
+_CLOCK_EVERY = 512
+
+
+class ResultRows:
+    """One answer of the server. To be read until ``ended`` before anything else is asked on its connection.
+
+    https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_com_query_response_text_resultset.html
+    """
+
+    def __init__(self, packets: PacketReader, check: Check, columns: int) -> None:
+        self._packets = packets
+        self._check = check
+        self._columns = columns
+        self._definitions_left = columns + 2  # their number before them, and an EOF after
+        self.ended = False
+
+    def read(self, timeout_s: float, late: Callable[[], bool]) -> tuple[list[list[Cell]], int]:
+        """The rows that have arrived, as texts, and their bytes; waits at most ``timeout_s`` seconds for each packet.
+
+        Returns when nothing more came within that time, when ``late`` says so, or at the end.
+        """
+        rows, size = self._arrived(timeout_s, late)
+        if self.ended:
+            self._packets.release()
+        return rows, size
+
+    def _arrived(self, timeout_s: float, late: Callable[[], bool]) -> tuple[list[list[Cell]], int]:
+        rows: list[list[Cell]] = []
+        size = 0
+        read, columns = self._packets.read, self._columns
+        while not self.ended:
+            packet = read(timeout_s)
+            if packet is None:
+                break
+            first = packet[0]
+            if first >= _EOF:
+                if first == _ERROR:
+                    self.ended = True
+                    self._packets.release()
+                    self._check(packet)
+                if len(packet) < _LONGEST_EOF:
+                    if self._definitions_left:
+                        self._definitions_left = 0
+                        continue
+                    self.ended = True
+                    break
+            if self._definitions_left:
+                self._definitions_left -= 1
+                continue
+            rows.append(cells(packet, columns))
+            size += len(packet)
+            if len(rows) % _CLOCK_EVERY == 0 and late():
+                break
+        return rows, size
+
+
+def cells(row: bytes, columns: int) -> list[Cell]:
+    """The cells of a text row: each a length and that many bytes, or 0xFB for NULL.
+
+    https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_com_query_response_text_resultset_row.html
+    """
+    found: list[Cell] = []
+    at = 0
+    for _ in range(columns):
+        length = row[at]
+        at += 1
+        if length >= _NULL_CELL:
+            if length == _NULL_CELL:
+                found.append(None)
+                continue
+            width = _LENGTH_BYTES[length]
+            length = int.from_bytes(row[at : at + width], "little")
+            at += width
+        found.append(row[at : at + length])
+        at += length
+    return found

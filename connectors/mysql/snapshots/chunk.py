@@ -1,0 +1,76 @@
+"""A piece of a table that has been asked for: what SELECT gave, and what the log said meanwhile of the same rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from connectors.mysql.position import LogPosition
+from connectors.mysql.snapshots.bounds import Bound, Ordering
+from connectors.mysql.snapshots.state import TableTask
+from connectors.source import Row
+
+Identity = tuple[Any, ...]
+
+
+@dataclass(slots=True)
+class Chunk:
+    """The rows between two bounds. What the log said is kept as the last image of each row, None for one that is gone.
+
+    SELECT saw all that the log had given before it was asked, and nothing that lies behind ``high``. So the rows with the
+    images of all that lies between put over them are the table as it stood at any place of the log from ``high`` on, as
+    far as the log has been read.
+    """
+
+    upper: Bound | None = None
+    """None while SELECT is still at work, and for the last chunk of a table."""
+    high: LogPosition | None = None
+    """All that SELECT saw lies before it; None while SELECT is still at work."""
+    empty_behind: Sequence[TableTask] = ()
+    """After the last chunk of a table: those of the next tables that had no row when it was read."""
+    touched: set[str] = field(default_factory=set)
+    """Tables that are still to be read, and of which the log told something meanwhile."""
+    rows: Sequence[Row] = ()
+    images: dict[Identity, tuple[Identity, Row | None]] = field(default_factory=dict)
+    """By identity: place in the order, and the row."""
+    emptied: bool = False
+    """By a TRUNCATE; what SELECT gave does not count."""
+
+    def put(self, identity: Identity, place: Identity, row: Row | None) -> None:
+        """Take note of a row as the log shows it."""
+        self.images[identity] = (place, row)
+
+    def truncate(self) -> None:
+        """Take note that all rows are gone."""
+        self.images.clear()
+        self.emptied = True
+
+    def arrived(self, upper: Bound | None, high: LogPosition, ordering: Ordering | None) -> None:
+        """SELECT has ended.
+
+        With an ``ordering`` rows that the log shows beyond ``upper`` are none of this chunk: the next one will see them.
+        """
+        self.upper, self.high = upper, high
+        if upper is not None and ordering is not None and self.images:
+            beyond = ordering.beyond([place for place, _ in self.images.values()], upper)
+            for (identity, (place, _)), outside in zip(list(self.images.items()), beyond, strict=True):
+                if outside:
+                    self.images[identity] = (place, None)
+
+    def merged(self, identity: Sequence[int]) -> list[Row]:
+        """The rows as the log has them by now; ``identity`` are the key's columns."""
+        images = self.images
+        rows = [] if self.emptied else list(self.rows)
+        if images:
+            rows = [row for row in rows if tuple([row[index] for index in identity]) not in images]
+            rows += [row for _, row in images.values() if row is not None]
+        return rows
+
+    def untouched(self, identity: Sequence[int]) -> list[Row]:
+        """The rows of which the log said nothing meanwhile."""
+        if self.emptied:
+            return []
+        if not self.images:
+            return list(self.rows)
+        return [row for row in self.rows if tuple([row[index] for index in identity]) not in self.images]

@@ -1,0 +1,127 @@
+"""Asks for the chunks of a table, and takes them in as they arrive."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from connectors.mysql.position import LogPosition
+from connectors.mysql.result_rows import Cell, ResultRows
+from connectors.mysql.snapshots.bounds import Bound
+from connectors.mysql.snapshots.plan import Plan
+from connectors.mysql.snapshots.sessions import Sessions
+from streamtrain.errors import SourceMisconfigured
+
+_CHUNK_S = 0.1
+_FEWEST_ROWS = 64
+_MOST_ROWS = 16_384
+_FIRST_ROWS = 1_024
+_MOST_BYTES = 8 << 20
+_LARGEST_STRETCH = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """What one SELECT gave."""
+
+    cells: list[list[Cell]]
+    upper: Bound | None
+    """The last place that was read to; None if the table has no rows behind."""
+
+
+class ChunkReader:
+    """One SELECT at a time, of about so many rows as are read in a tenth of a second, so that the log has its turn.
+
+    ``monotonic`` gives seconds that only rise.
+    """
+
+    def __init__(self, sessions: Sessions, plan: Plan, most_rows: int, monotonic: Callable[[], float]) -> None:
+        self.plan = plan
+        self._sessions = sessions
+        self._monotonic = monotonic
+        self._most_rows = min(most_rows, _MOST_ROWS)
+        by_bytes = _MOST_BYTES // plan.row_bytes if plan.row_bytes else _MOST_ROWS
+        self._rows = max(1, min(_FIRST_ROWS, by_bytes, self._most_rows))
+        self._asked = 0
+        self._result: ResultRows | None = None
+        self._cells: list[list[Cell]] = []
+        self._bytes = 0
+        self._cut = False
+        self._spent_s = 0.0
+        self._stretched = 1
+
+    def ask(self, after: Bound | None, position: LogPosition) -> bool:
+        """Send the SELECT of the rows behind ``after``; False if it could not see yet all that is before ``position``."""
+        if position.skip_rows or not self._sessions.watermarks.low(position):
+            return False
+        self._asked = self._rows * self._stretched
+        # One row more than is kept tells whether there are any behind.
+        statement = self.plan.statement(after, self._asked + 1, self._sessions.watermarks.lock)
+        reader = self.plan.reader
+        self._result = self._sessions.reader.select(statement, reader.width, needs=f"SELECT ON {reader.quoted_name}")
+        self._cells, self._bytes, self._cut, self._spent_s = [], 0, False, 0.0
+        return True
+
+    def take(self, timeout_s: float) -> Arrived | None:
+        """The chunk, once it has arrived whole; None if it has not yet, or has to be asked for again with more rows."""
+        if self._result is None:
+            return None
+        began = self._monotonic()
+        while not self._result.ended:
+            rows, size = self._result.read(timeout_s, lambda: self._monotonic() - began > _CHUNK_S)
+            self._keep(rows, size)
+            if not rows or self._monotonic() - began > _CHUNK_S:
+                break
+        self._spent_s += self._monotonic() - began
+        if not self._result.ended:
+            return None
+        self._result = None
+        return self._bounded()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a SELECT has been sent of which not all has arrived."""
+        return self._result is not None
+
+    def _keep(self, rows: list[list[Cell]], size: int) -> None:
+        self._bytes += size
+        if not self._cut:
+            self._cells += rows
+            self._cut = self._bytes > _MOST_BYTES * self._stretched  # what comes after it is asked for again
+
+    def _bounded(self) -> Arrived | None:
+        cells, self._cells = self._cells, []
+        self._adapt(len(cells))
+        if len(cells) <= self._asked and not self._cut:
+            return Arrived(cells, None)
+        kept = min(len(cells), self._asked) if self.plan.one_row_a_place else self._before_the_last_place(cells)
+        if not kept:
+            self._stretch()
+            return None
+        self._stretched = 1
+        return Arrived(cells[:kept], self.plan.ordering.bound(cells[kept - 1]))
+
+    def _before_the_last_place(self, cells: list[list[Cell]]) -> int:
+        """How many rows come before those that share the last row's place, of which there may be more behind."""
+        ordering = self.plan.ordering
+        last = ordering.of_row(self.plan.reader.rows(cells[-1:])[0])
+        return bisect_left(cells, True, key=lambda row: not ordering.beyond([last], ordering.bound(row))[0])
+
+    def _stretch(self) -> None:
+        """All rows shared one place: ask for more at once."""
+        self._stretched *= 4
+        if self._stretched > _LARGEST_STRETCH:
+            names = self.plan.ordering.names
+            raise SourceMisconfigured(
+                f"{self.plan.name} has more than {self._asked} rows, or {self._bytes >> 20} MB, with one value of {names}",
+                hint="name a column with more values to read it by: source.snapshot_keys: {DATABASE.TABLE: COLUMN}",
+            )
+
+    def _adapt(self, count: int) -> None:
+        """Ask for so many rows next time as keep us busy for the time that is meant."""
+        factor = min(2.0, max(0.5, _CHUNK_S / max(self._spent_s, 1e-6)))
+        rows = min(self._most_rows, max(_FEWEST_ROWS, int(max(count, 1) * factor)))
+        if self._bytes > _MOST_BYTES // 2:
+            rows = min(rows, _MOST_BYTES * max(count, 1) // self._bytes)
+        self._rows = max(1, rows)

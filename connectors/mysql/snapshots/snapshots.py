@@ -1,0 +1,234 @@
+"""All snapshots of one source: which table is read next, what passes of the log, and how far everything has come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from connectors.mysql.address import Address
+from connectors.mysql.origin import LogPlace, OriginWriter
+from connectors.mysql.position import LogPosition
+from connectors.mysql.schema import tables
+from connectors.mysql.server import Server
+from connectors.mysql.snapshots.chunked import ChunkedTable, Piece
+from connectors.mysql.snapshots.exact import ExactTable
+from connectors.mysql.snapshots.jobs import require_transactional
+from connectors.mysql.snapshots.marking import markers
+from connectors.mysql.snapshots.plan import planned
+from connectors.mysql.snapshots.reader import ChunkReader
+from connectors.mysql.snapshots.sessions import Sessions
+from connectors.mysql.snapshots.state import Job, SnapshotState
+from connectors.mysql.snapshots.window import Window
+from connectors.mysql.value_modes import ValueModes
+from connectors.source import Change, SnapshotProgress, SourceEvent
+from streamtrain import log
+from streamtrain.envelope import Op
+
+_log = log.get("mysql")
+_IMPATIENT_S = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotSettings:
+    """How tables are read."""
+
+    chunk_rows: int
+    """In one chunk at most."""
+    range_rows: int
+    """In one range of a table without a key, about."""
+    lock_wait_s: int
+    clock: Callable[[], float]
+    """Seconds since 1970."""
+    monotonic: Callable[[], float]
+    modes: ValueModes
+    structure_of: Callable[[str, str], object]
+    """The structure of a table as of the place to which the log has been read: another object after each change of it."""
+
+
+class Snapshots:
+    """Works through ``state`` beside the log. ``close`` lets go of its connections; the state stays."""
+
+    def __init__(
+        self,
+        address: Address,
+        server: Server,
+        origin: OriginWriter,
+        state: SnapshotState,
+        settings: SnapshotSettings,
+    ) -> None:
+        self.state = state
+        self._address = address
+        self._server = server
+        self._origin = origin
+        self._settings = settings
+        self._unread = state.unread()
+        self._sessions: Sessions | None = None
+        self._job: Job | None = None
+        self._table: ChunkedTable | ExactTable | None = None
+        self._structure: object = None
+        self._pieces: Iterator[Piece] | None = None
+        self._began_s = settings.monotonic()
+        self._read = 0
+
+    @property
+    def active(self) -> bool:
+        """Whether there is anything to be read or to be kept from passing."""
+        return bool(self.state.jobs)
+
+    @property
+    def pending(self) -> bool:
+        """Whether rows are still to be read that nobody has paused."""
+        return self.state.current is not None
+
+    @property
+    def alone(self) -> bool:
+        """Whether a table is read as of the place that the log has been read to: the log has to stand still."""
+        return self._pieces is not None
+
+    @property
+    def halt(self) -> LogPosition | None:
+        """The place beyond which the log is not to be read for now."""
+        return self._table.halt if isinstance(self._table, ExactTable) else None
+
+    def patience_s(self, timeout_s: float) -> float:
+        """How long a read of the log may wait: not at all while there are rows to be read meanwhile."""
+        if not self.pending:
+            return timeout_s
+        waits = self.halt is not None or (isinstance(self._table, ChunkedTable) and self._table.waits)
+        return min(timeout_s, _IMPATIENT_S) if waits else 0.0
+
+    def route(self, events: Sequence[SourceEvent]) -> list[SourceEvent]:
+        """What passes of the log's events, in order."""
+        if events and self._table is None:
+            self._take_up()  # what passes of it depends on how far it has been read
+        passed = list[SourceEvent]()
+        for event in events:
+            if not isinstance(event, Change):
+                passed.append(event)
+            elif self._table is not None and event.table.full_name == self._table.plan.name:
+                passed += self._table.route(event)
+            elif event.table.full_name not in self._unread:
+                passed.append(event)
+            elif isinstance(self._table, ChunkedTable):
+                self._table.touched(event.table.full_name)
+        return passed
+
+    def advance(self, position: LogPosition) -> list[Change]:
+        """Read on, as far as the log's having been read to ``position`` allows; what is published, as of there."""
+        if self._table is not None and (self._altered(self._table) or self.state.current is not self._job):
+            self._let_go()
+        if self._table is None:
+            self._take_up()
+        if isinstance(self._table, ChunkedTable):
+            piece = self._table.advance(position)
+            return [] if piece is None else self._published(piece, position)
+        if isinstance(self._table, ExactTable):
+            self._prepare(self._table, position)
+        return []
+
+    def read_alone(self, position: LogPosition) -> list[Change]:
+        """The next rows of the table that is read as of ``position``; ``alone`` is over with the last of them."""
+        if self._pieces is None or self._table is None:
+            return []
+        piece = next(self._pieces)
+        if piece.resumable:
+            self._pieces = None
+        return self._published(piece, position)
+
+    def progress(self) -> SnapshotProgress | None:
+        """How far the table has come that is being read; None if none is."""
+        if self._job is None or self._table is None:
+            return None
+        job = self._job
+        return SnapshotProgress(
+            job.kind,
+            self._table.plan.name,
+            rows=job.rows + job.rows_before,
+            table_rows=job.rows,
+            table_estimate=self._table.plan.estimate,
+            tables_left=len(job.tables),
+            rows_per_s=self._read / max(self._settings.monotonic() - self._began_s, 1e-3),
+        )
+
+    def close(self) -> None:
+        """Let go of the connections. Safe to call twice."""
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Drop what was read and is not published, with the connections on which it may still be arriving."""
+        if isinstance(self._table, ExactTable):
+            self._table.close()
+        self._table = self._pieces = self._job = None
+        if self._sessions is not None:
+            self._sessions.close()
+            self._sessions = None
+
+    def _take_up(self) -> None:
+        """Begin with the next table that is there, or go on with it."""
+        job = self.state.current
+        if job is None:
+            return
+        sessions = self._sessions
+        if sessions is None:
+            sessions = self._sessions = Sessions(self._address, self._server, self._settings.lock_wait_s)
+        task = job.tables[0]
+        found = tables(sessions.control, lambda *name: name == (task.database, task.table))
+        if not found:
+            _log.info("a table to be read is gone", table=task.name)
+            self._update(self.state.without({task.name}))
+            self._take_up()
+            return
+        require_transactional(found[0])
+        plan = planned(sessions.control, found[0], task, self._settings.modes)
+        incremental = job.kind == "incremental"
+        window = Window(plan, job.after, incremental=incremental)
+        behind = () if incremental else job.tables[1:]
+        self._job, self._structure = job, self._settings.structure_of(task.database, task.table)
+        if plan.merged:
+            reader = ChunkReader(sessions, plan, self._settings.chunk_rows, self._settings.monotonic)
+            self._table = ChunkedTable(sessions, plan, window, reader, behind)
+        else:
+            self._table = ExactTable(plan, window, behind, self._settings.range_rows)
+
+    def _altered(self, table: ChunkedTable | ExactTable) -> bool:
+        """Whether the table may have been altered since it was taken up, so that it is to be looked at again."""
+        task = table.plan.task
+        return table.altered or self._settings.structure_of(task.database, task.table) is not self._structure
+
+    def _prepare(self, table: ExactTable, position: LogPosition) -> None:
+        if table.halt is None:
+            table.fix(self._address, self._server, position, self._settings.lock_wait_s)
+        if table.halt is not None and not position.is_before(table.halt):
+            self._pieces = table.pieces()
+
+    def _published(self, piece: Piece, position: LogPosition) -> list[Change]:
+        job, table = self._job, self._table
+        if job is None or table is None:
+            return []
+        following = _after(job, piece)
+        plan, rows = table.plan, piece.rows
+        marked = markers(job, len(rows), table_ends=piece.ended, job_ends=following is None)
+        self._read += len(rows)
+        self._job = following
+        self._update(self.state.replaced(job, following))
+        if piece.ended:
+            self._table = None
+            _log.info("table read", table=plan.name, kind=job.kind, rows=job.rows + len(rows))
+        snapshot = "incremental" if job.kind == "incremental" else "true"
+        place = LogPlace(position.file, position.offset)
+        block = self._origin.block(plan.reader.table, int(self._settings.clock() * 1_000_000), place, snapshot=snapshot)
+        return [Change(plan.reader.table, Op.READ, None, rows, block, marked)] if rows else []
+
+    def _update(self, state: SnapshotState) -> None:
+        self.state = state
+        self._unread = state.unread()
+
+
+def _after(job: Job, piece: Piece) -> Job | None:
+    """The job once ``piece`` is published; None if nothing is left of it."""
+    job = replace(job, after=piece.after, rows=job.rows + len(piece.rows))
+    if not piece.ended:
+        return job
+    following = job.next_table()
+    following = replace(following, tables=following.tables[len(piece.empty_behind) :])
+    return following if following.tables else None

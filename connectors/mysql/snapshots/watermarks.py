@@ -1,0 +1,118 @@
+"""What makes a chunk exact: it sees all that the log has given so far, and nothing beyond a place that is known.
+
+A server writes a transaction to its log, and sends it from there, a moment before others see its rows. So a SELECT might
+miss what the log has given already. Three ways to be sure, none of which writes or takes a lock that keeps writers off:
+
+- MySQL with GTIDs: ``gtid_executed`` takes in a transaction once its rows are seen.
+- MySQL without: a locking read waits for rows that are between the log and their commit.
+- MariaDB: a consistent snapshot knows its own place in the log. https://mariadb.com/kb/en/start-transaction/
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from connectors.mysql.connection import Connection
+from connectors.mysql.gtid import GtidSet
+from connectors.mysql.position import LogPosition
+from connectors.mysql.server import Flavor, Server, log_end
+
+
+class Watermarks(Protocol):
+    """Brackets one SELECT on ``reader``: ``low`` before it, ``high`` after its last row."""
+
+    lock: str
+    """What the SELECT has to end with."""
+
+    def low(self, position: LogPosition) -> bool:
+        """Whether a SELECT that is asked now sees all before ``position``; if not yet, ask again a little later."""
+
+    def high(self) -> LogPosition:
+        """A place before which lies all that the SELECT saw."""
+
+
+class GtidWatermarks:
+    """MySQL with GTIDs."""
+
+    lock = ""
+
+    def __init__(self, reader: Connection, control: Connection, server: Server) -> None:
+        reader.query("SET SESSION max_execution_time = 0")
+        self._control = control
+        self._server = server
+        self._seen = GtidSet()
+
+    def low(self, position: LogPosition) -> bool:
+        given = GtidSet.parse(position.gtids or "")
+        if not self._seen.covers(given):
+            self._seen = GtidSet.parse(self._control.query("SELECT @@GLOBAL.gtid_executed")[0][0])
+        return self._seen.covers(given)
+
+    def high(self) -> LogPosition:
+        end = log_end(self._control, self._server)
+        self._seen = GtidSet.parse(end.gtids or "")
+        return end
+
+
+class LockingWatermarks:
+    """MySQL without GTIDs. The read needs no right but SELECT from MySQL 8.0.22 on."""
+
+    lock = " FOR SHARE"
+
+    def __init__(self, reader: Connection, control: Connection, server: Server, lock_wait_s: int) -> None:
+        reader.query("SET SESSION max_execution_time = 0")
+        # Locks on the rows alone, so that others may insert between them.
+        reader.query("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        reader.query("SET SESSION innodb_lock_wait_timeout = %s", (lock_wait_s,))
+        self._control = control
+        self._server = server
+
+    def low(self, position: LogPosition) -> bool:
+        del position
+        return True
+
+    def high(self) -> LogPosition:
+        return log_end(self._control, self._server)
+
+
+class MariadbWatermarks:
+    """MariaDB: each chunk in a consistent snapshot of its own."""
+
+    lock = ""
+
+    def __init__(self, reader: Connection, server: Server) -> None:
+        reader.query("SET SESSION max_statement_time = 0")
+        reader.query("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        self._reader = reader
+        self._server = server
+        self._high: LogPosition | None = None
+
+    def low(self, position: LogPosition) -> bool:
+        self._reader.query("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+        status = dict(self._reader.query("SHOW STATUS LIKE 'binlog_snapshot_%'"))
+        self._high = LogPosition(
+            self._server.flavor.value,
+            self._server.identity,
+            status["Binlog_snapshot_file"],
+            int(status["Binlog_snapshot_position"]),
+            None,
+        )
+        if self._high.is_before(position):
+            self._reader.query("ROLLBACK")
+            return False
+        return True
+
+    def high(self) -> LogPosition:
+        self._reader.query("ROLLBACK")
+        if self._high is None:
+            raise RuntimeError("high before low")
+        return self._high
+
+
+def watermarks(reader: Connection, control: Connection, server: Server, lock_wait_s: int) -> Watermarks:
+    """The way that suits the server."""
+    if server.flavor is Flavor.MARIADB:
+        return MariadbWatermarks(reader, server)
+    if server.by_gtid:
+        return GtidWatermarks(reader, control, server)
+    return LockingWatermarks(reader, control, server, lock_wait_s)
