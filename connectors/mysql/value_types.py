@@ -52,6 +52,7 @@ _LOGGED: dict[ColumnType, Kind] = {
     ColumnType.DECIMAL: "decimal", ColumnType.BIT: "bit", ColumnType.YEAR: "year", ColumnType.DATE: "date",
     ColumnType.TIME: "time", ColumnType.DATETIME: "datetime", ColumnType.TIMESTAMP: "timestamp",
     ColumnType.ENUM: "enum", ColumnType.SET: "set", ColumnType.JSON: "json", ColumnType.VECTOR: "vector",
+    ColumnType.OLD_TIME: "time", ColumnType.OLD_DATETIME: "datetime", ColumnType.OLD_TIMESTAMP: "timestamp",
     ColumnType.UUID: "uuid", ColumnType.INET4: "text", ColumnType.INET6: "text",
 }  # fmt: skip
 _WITH_DIGITS = {"decimal", "bit", "time", "datetime", "timestamp"}

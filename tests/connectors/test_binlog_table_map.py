@@ -96,9 +96,9 @@ def test_metadata_that_makes_no_sense_stops(columns: list[Col], optional: bytes,
 @pytest.mark.parametrize(
     ("column", "message"),
     [
-        (Col(7), "column type 7 is not supported"),
-        (Col(11), "column type 11 is not supported"),
-        (Col(12), "column type 12 is not supported"),
+        (Col(7), "of which the log does not tell the width"),
+        (Col(11), "of which the log does not tell the width"),
+        (Col(12), "of which the log does not tell the width"),
         (Col(20, b"\x03"), "column type 20 is not supported"),
         (Col(200), "column type 200 is not supported"),
         (Col(247), "column type 247 outside a string type"),

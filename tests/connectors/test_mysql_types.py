@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import struct
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from connectors.source import Change
 from tests.connectors.mysql_capture import opened, read_to_end, source_for
-from tests.servers import Database
+from tests.servers import Database, PrivateMariaDB
 
 # Column type -> (literal, value). NULL is tried everywhere.
 Cases = dict[str, list[tuple[str, Any]]]
@@ -325,6 +326,43 @@ def test_the_key_is_the_primary_key_or_the_unique_key_that_stands_in_for_it(
     snapshot, streamed = both_ways(sql_server, sql_database)
     for change in (*snapshot, *streamed):
         assert tuple(change.table.columns[index] for index in change.table.key) == KEYS[columns]
+
+
+OLD_TIMES = {
+    "TIME": [("'-12:34:56'", -45296000000), ("'838:59:59'", 3020399000000)],
+    "TIME(1)": [("'00:00:01.5'", 1500000)],
+    "TIME(3)": [("'-12:34:56.789'", -45296789000)],
+    "TIME(5)": [("'00:00:00.00001'", 10), ("'-00:00:00.00001'", -10)],
+    "TIME(6)": [("'-00:00:00.000001'", -1), ("'838:59:58.999999'", 3020398999999)],
+    "DATETIME": [("'2024-01-02 03:04:05'", 1704164645000), ("'0000-00-00'", None), ("'1000-01-01'", -30610224000000)],
+    "DATETIME(1)": [("'1969-12-31 23:59:59.9'", -100)],
+    "DATETIME(3)": [("'2024-01-02 03:04:05.678'", 1704164645678)],
+    "DATETIME(4)": [("'2024-01-02 03:04:05.6789'", 1704164645678900), ("'2015-02-00'", None)],
+    "DATETIME(6)": [("'9999-12-31 23:59:59.999999'", 253402300799999999)],
+    "TIMESTAMP NULL": [("'2024-01-02 03:04:05'", "2024-01-02T03:04:05Z"), ("'0000-00-00'", None)],
+    "TIMESTAMP(1) NULL": [("'2024-01-02 03:04:05.6'", "2024-01-02T03:04:05.6Z")],
+    "TIMESTAMP(3) NULL": [("'2024-01-02 03:04:05.67'", "2024-01-02T03:04:05.67Z")],
+    "TIMESTAMP(6) NULL": [("'2024-01-02 03:04:05.000001'", "2024-01-02T03:04:05.000001Z")],
+}
+
+
+def test_times_as_mariadb_kept_them_before_10_1(private_mariadb: Callable[..., PrivateMariaDB]) -> None:
+    server = private_mariadb("--mysql56-temporal-format=OFF")
+    columns = ", ".join(f"c{index} {declared}" for index, declared in enumerate(OLD_TIMES))
+    values = [", ".join(cases[turn % len(cases)][0] for cases in OLD_TIMES.values()) for turn in range(3)]
+    inserts = [f"INSERT INTO t VALUES ({turn}, {row})" for turn, row in enumerate(values)]
+    lax = "SET sql_mode = '', time_zone = '+00:00'"
+    with server.fresh_database() as database:
+        server.execute(lax, f"CREATE TABLE t (id INT PRIMARY KEY, {columns})", *inserts, database=database)
+        with opened(source_for(server, f"{database}.t")) as source:
+            snapshot, _ = read_to_end(source)
+            server.execute(lax, "DELETE FROM t", *inserts, database=database)
+            streamed, _ = read_to_end(source)
+    expected = [(turn, *(cases[turn % len(cases)][1] for cases in OLD_TIMES.values())) for turn in range(3)]
+    assert [row for change in snapshot for row in change.after or ()] == expected
+    assert [row for change in streamed for row in change.before or ()] == expected
+    assert [row for change in streamed for row in change.after or ()] == expected
+    assert snapshot[0].table == streamed[0].table
 
 
 HALVES = {"ucs2": "0061D8000062", "utf8mb3": "61EDA08062", "utf8mb4": "61EDB08062", "utf32": "000000610000D80000000062"}

@@ -13,9 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from connectors.mysql.binlog.charsets import Charset
-from connectors.mysql.binlog.columns import Column, ColumnType
+from connectors.mysql.binlog.columns import OLD_TEMPORALS, Column, ColumnType
 from connectors.mysql.binlog.compressed import decompressed
 from connectors.mysql.binlog.json_binary import json_text
+from connectors.mysql.binlog.old_temporals import old_code, old_datetime, old_fine_datetime, old_time, old_timestamp
 from connectors.mysql.binlog.reading import Malformed
 from connectors.mysql.binlog.values import (
     DECIMAL_GROUP_BYTES,
@@ -70,6 +71,10 @@ NAMES: dict[str, object] = {
     "inet4_text": inet4_text,
     "inet6_text": inet6_text,
     "json_text": json_text,
+    "old_datetime": old_datetime,
+    "old_fine_datetime": old_fine_datetime,
+    "old_time": old_time,
+    "old_timestamp": old_timestamp,
     "point_value": point_value,
     "time_microseconds": time_microseconds,
     "uuid_text": uuid_text,
@@ -200,6 +205,11 @@ def _time(column: Column) -> Fixed:
     return Fixed(codes, expression, big_endian=True, native="time")
 
 
+def _old_temporal(column: Column) -> Fixed:
+    codes, expression, big_endian = old_code(column)
+    return Fixed(codes, expression, big_endian)
+
+
 def _bit(column: Column) -> Fixed:
     return Fixed(f"{(column.length + 7) // 8}s", f"bit_value($0, {column.length})", native="bit")
 
@@ -308,6 +318,7 @@ _CODE: dict[ColumnType, Callable[[Column], Fixed | Sized]] = {
     ColumnType.VARCHAR_COMPRESSED: _compressed_string,
     ColumnType.BLOB: lambda column: _text(column.length, column.charset),
     ColumnType.BLOB_COMPRESSED: lambda column: _compressed(_text(column.length, column.charset)),
+    **dict.fromkeys(OLD_TEMPORALS, _old_temporal),
     ColumnType.UUID: _fixed_binary("uuid_text"),
     ColumnType.INET4: _fixed_binary("inet4_text"),
     ColumnType.INET6: _fixed_binary("inet6_text"),

@@ -5,6 +5,7 @@ https://dev.mysql.com/doc/dev/mysql-server/latest/classmysql_1_1binlog_1_1event_
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import IntEnum
@@ -76,30 +77,31 @@ class Column:
     """The type in the words of ``information_schema``, such as ``uuid``, of which the log shows less; empty if unknown."""
 
 
+_DIGITS = re.compile(r"\((\d)\)")
 LABELLED = frozenset({ColumnType.ENUM, ColumnType.SET})
 _TYPES = frozenset(ColumnType)
 _LAST_IN_LOG = ColumnType.GEOMETRY
-_HINTS: dict[int, str] = {
-    ColumnType.OLD_TIMESTAMP: "ALTER TABLE … FORCE (on MariaDB under mysql56_temporal_format=ON)",
-    ColumnType.OLD_TIME: "ALTER TABLE … FORCE (on MariaDB under mysql56_temporal_format=ON)",
-    ColumnType.OLD_DATETIME: "ALTER TABLE … FORCE (on MariaDB under mysql56_temporal_format=ON)",
-}
+OLD_TEMPORALS = frozenset({ColumnType.OLD_TIME, ColumnType.OLD_DATETIME, ColumnType.OLD_TIMESTAMP})
+"""MariaDB's of before 10.1: the log tells nothing but their type."""
 
 
 def read_column(type_: int, metadata: Reader) -> Column:
     """Read the metadata of one column. Raises Malformed, with a hint, on a type that is not supported."""
-    if type_ not in _TYPES or type_ in _HINTS or type_ > _LAST_IN_LOG:
-        raise Malformed(f"column type {type_} is not supported", _HINTS.get(type_, EXCLUDE_HINT))
+    if type_ not in _TYPES or type_ > _LAST_IN_LOG:
+        raise Malformed(f"column type {type_} is not supported", EXCLUDE_HINT)
     kind = ColumnType(type_)
     read = _METADATA.get(kind)
     return Column(kind) if read is None else read(kind, metadata)
 
 
 def as_declared(column: Column, declared: str) -> Column:
-    """``column`` with what ``declared`` tells: MariaDB's UUID, INET4 and INET6 are BINARY in the log.
+    """``column`` with what ``declared`` tells and the log does not.
 
-    What does not fit the log's own word is of another time, and is passed over.
+    MariaDB's UUID, INET4 and INET6 are BINARY in the log, and its old temporal types are without fraction digits. What does not fit the log's own word is of another time, and is passed over.
     """
+    if column.type in OLD_TEMPORALS:
+        digits = _DIGITS.search(declared)
+        return replace(column, length=at_most(6, int(digits[1])) if digits else 0, declared=declared)
     found = _FIXED_BINARY.get(declared)
     if found is None or (column.type, column.length) != (ColumnType.STRING, found[1]):
         return replace(column, declared=declared)

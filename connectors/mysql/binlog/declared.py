@@ -40,6 +40,13 @@ _FIXED: dict[str, _Shape] = {
     ),
 }  # fmt: skip
 _TEMPORAL = {"time": ColumnType.TIME, "datetime": ColumnType.DATETIME, "timestamp": ColumnType.TIMESTAMP}
+_OLD_TEMPORAL = {
+    "time": ColumnType.OLD_TIME,
+    "datetime": ColumnType.OLD_DATETIME,
+    "timestamp": ColumnType.OLD_TIMESTAMP,
+}
+_BEFORE_10_1 = "mariadb-5.3"
+"""In the comment by which MariaDB tells such a column from a new one."""
 _STRINGS = {
     "char": ColumnType.STRING,
     "binary": ColumnType.STRING,
@@ -89,6 +96,8 @@ def _bit(column: structure.Column) -> _Shape:
 
 
 def _temporal(column: structure.Column) -> _Shape:
+    if _BEFORE_10_1 in column.declared:
+        return _OLD_TEMPORAL[column.data_type], 0, 0
     return _TEMPORAL[column.data_type], column.fraction_digits, 0
 
 
