@@ -1,6 +1,6 @@
 """The schema log as it is kept: a small JSON document for each table and each database.
 
-A table's is ``{"format": 1, "columns": [[name, type, charset, flags], …], "indexes": [[name, columns, unique, whole], …],
+A table's is ``{"format": 1, "columns": [[name, type, charset, flags], …], "indexes": [[name, columns, unique, whole, implicit], …],
 "engine": …, "charset": …, "versioned": …}``, or ``{"format": 1, "gap": why}`` where its structure is not known; a
 database's is ``{"format": 1, "charset": …}``.
 """
@@ -55,7 +55,7 @@ def table_note(entry: TableSchema | Gap) -> bytes:
         ]
         for each in entry.columns
     ]
-    indexes = [[each.name, each.columns, each.unique, each.whole] for each in entry.indexes]
+    indexes = [[each.name, each.columns, each.unique, each.whole, each.implicit] for each in entry.indexes]
     document = {"format": _FORMAT, "columns": columns, "indexes": indexes, "engine": entry.engine}
     return orjson.dumps(document | {"charset": entry.charset, "versioned": entry.versioned})
 
@@ -83,7 +83,10 @@ def read_table(key: str, note: bytes, database: str, name: str) -> TableSchema |
             Column(own, declared, charset, **{field: flag in flags for field, flag in _FLAGS.items()})
             for own, declared, charset, flags in document["columns"]
         )
-        indexes = tuple(Index(index, tuple(own), unique, whole) for index, own, unique, whole in document["indexes"])
+        indexes = tuple(
+            Index(index, tuple(own), unique, whole, implicit)
+            for index, own, unique, whole, implicit in document["indexes"]
+        )
         table = Table(database, name, tuple(each.name for each in columns), key_of(columns, indexes))
         return TableSchema(table, columns, document["engine"], document["versioned"], document["charset"], indexes)
     except (KeyError, TypeError, ValueError):

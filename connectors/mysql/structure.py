@@ -113,6 +113,8 @@ class Index:
     unique: bool
     whole: bool = True
     """Whether every part is a whole column: no prefix of one, no expression."""
+    implicit: bool = False
+    """Made for a foreign key; it goes when another index does its work. Known only of those that DDL has made."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,7 +115,9 @@ def added(indexes: Iterable[Index], definitions: Sequence[IndexDefinition], colu
             raise NotUnderstood(f"an index over {', '.join(missing)}, which the table does not have")
         name = definition.name or _free_name(result, parts[0] if parts else _EXPRESSION_NAME)
         own = tuple(names[part.lower()] for part in parts)
-        result.append(Index(name, own, definition.unique, definition.whole))
+        index = Index(name, own, definition.unique, definition.whole, definition.foreign)
+        result = [each for each in result if not (each.implicit and _begins_with(index, each.columns))]
+        result.append(index)
     return result
 
 
