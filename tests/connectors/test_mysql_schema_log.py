@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import pymysql
 import pytest
 
 from connectors.source import Change, SchemaChange, SourceEvent
 from streamtrain.envelope import Op
 from streamtrain.errors import UnsupportedChange
+from tests.connectors.ddl_statements import OWN_TYPES, TYPES
 from tests.connectors.mysql_capture import Kept, follow, source_for
 from tests.servers import Database, PrivateMariaDB, PrivateMySQL
 
@@ -227,3 +229,63 @@ def test_a_snapshot_and_the_log_after_it_agree_on_columns(server: Database, data
     row = {"e": "b", "s": "p,q", "v": "ß"}
     assert rows(first) == [(Op.READ.value, "t", {"id": 1, **row})]
     assert rows(second) == [("c", "t", {"id": 2, **row})]
+
+
+def test_the_structure_of_every_type_fits_what_the_log_shows_of_it(server: Database, database: str) -> None:
+    flavor = "mariadb" if "Maria" in server.execute("SELECT VERSION()")[0][0] else "mysql"
+    types = (*TYPES, *OWN_TYPES[flavor], "SET('1','2','3','4','5','6','7','8','9')", LONG_ENUM, "SMALLINT ZEROFILL")
+    for number, charset in enumerate(("latin1", "gbk")):
+        columns = ", ".join(f"c{index} {type_}" for index, type_ in enumerate(types))
+        server.execute(
+            f"CREATE TABLE t{number} (id INT PRIMARY KEY, {columns}) DEFAULT CHARSET {charset}", database=database
+        )
+    kept = begun(server, f"{database}.*")
+    for number in range(2):
+        server.execute(f"INSERT INTO t{number} (id) VALUES (1)", database=database)
+        server.execute(f"CREATE TABLE u{number} LIKE t{number}", database=database)
+        server.execute(f"ALTER TABLE u{number} CONVERT TO CHARACTER SET utf8mb4", database=database)
+        server.execute(f"INSERT INTO u{number} (id) VALUES (2)", database=database)
+    found = rows(follow(source_for(server, f"{database}.*"), kept))
+    assert [(table, row["id"]) for _, table, row in found] == [
+        (f"{letter}{number}", key) for number in range(2) for letter, key in (("t", 1), ("u", 2))
+    ]
+    assert [len(row) for _, _, row in found] == [len(types) + 1] * 4
+
+
+LONG_ENUM = f"ENUM({', '.join(repr(str(number)) for number in range(300))})"
+
+
+def test_a_table_that_is_made_from_a_select_is_told_of_once_however_often_reading_begins_again(
+    server: Database, database: str
+) -> None:
+    server.execute("CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(9))", database=database)
+    server.execute("INSERT INTO t VALUES (1, 'a'), (2, 'b'), (3, 'c')", database=database)
+    options = {"include_schema_changes": True, "max_rows": 1}
+    kept = begun(server, f"{database}.*", **options)
+    server.execute("CREATE TABLE copy AS SELECT id AS number, v AS word FROM t ORDER BY id", database=database)
+    found = list[SourceEvent]()
+    for _ in range(12):
+        found += follow(source_for(server, f"{database}.*", **options), kept, batches=1)
+    assert [row for _, _, row in rows(found)] == [
+        {"number": 1, "word": "a"}, {"number": 2, "word": "b"}, {"number": 3, "word": "c"},
+    ]  # fmt: skip
+    assert len([event for event in found if isinstance(event, SchemaChange)]) == 1
+
+
+def test_an_alteration_that_is_logged_in_two_parts_takes_effect_with_the_second(mariadb: Database) -> None:
+    with mariadb.fresh_database() as database:
+        mariadb.execute("CREATE TABLE t (id INT PRIMARY KEY)", "INSERT INTO t VALUES (1), (-1)", database=database)
+        kept = begun(mariadb, f"{database}.t")
+        with pytest.raises(pymysql.err.MySQLError):
+            mariadb.execute(
+                "SET SESSION binlog_alter_two_phase = 1",
+                "ALTER TABLE t ADD CHECK (id > 0)",
+                database=database,
+            )
+        mariadb.execute(
+            "SET SESSION binlog_alter_two_phase = 1", "ALTER TABLE t ADD COLUMN a INT FIRST", database=database
+        )
+        mariadb.execute("INSERT INTO t VALUES (7, 2)", database=database)
+        events = follow(source_for(mariadb, f"{database}.t", include_schema_changes=True), kept)
+        assert rows(events) == [("c", "t", {"a": 7, "id": 2})]
+        assert len([event for event in events if isinstance(event, SchemaChange)]) == 1

@@ -240,11 +240,9 @@ def _more_mariadb_flags(reader: Reader, flags: int) -> int:
     """The second byte of flags, which an ALTER TABLE in two parts has; it never is in an XA transaction."""
     if flags & (_PREPARED_XA | _COMPLETED_XA):
         return 0
-    fixed = 8 if flags & _GROUP_COMMIT else 6  # the group's number, or zeros
-    if reader.left <= fixed:
-        return 0
-    reader.take(fixed)
-    return reader.uint(1)
+    if flags & _GROUP_COMMIT:
+        reader.take(8)  # the number of the group
+    return reader.uint(1) if reader.left else 0
 
 
 def _mariadb_gtid_list(header: Header, reader: Reader) -> MariadbGtidList:
