@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from connectors.mysql.binlog.decoder import EventDecoder
 from connectors.mysql.binlog.events import Event, TransactionPayload
 from connectors.mysql.connection import Connection
+from connectors.mysql.packets import LargePayload
 from connectors.mysql.position import LogPosition
 from connectors.mysql.replication import Dump, dump, prepare, register
 from connectors.mysql.server import Server
@@ -62,13 +63,16 @@ class LogReader:
                 if event is not None:
                     return event
                 self._packed = None
-            packet = self._packets.read(timeout_s)
+            packet = self._packets.read_any(timeout_s)
             if packet is None:
                 return None
-            if packet[0] != _EVENT:
+            if isinstance(packet, LargePayload):
+                event = self._decoder.decode(packet.rest)
+            elif packet[0] == _EVENT:
+                event = self._decoder.decode(packet[1:])
+            else:
                 self._end(packet)
                 return None
-            event = self._decoder.decode(packet[1:])
             if not isinstance(event, TransactionPayload):
                 return event
             self._packed = event.events

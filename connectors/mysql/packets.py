@@ -7,15 +7,28 @@ PyMySQL's reader makes two reads, two copies and an object a packet, which is mo
 
 from __future__ import annotations
 
+import mmap
 import socket
 import ssl
 import struct
+import tempfile
+from typing import BinaryIO, NamedTuple
 
 from streamtrain.errors import SourceUnavailable
 
 _HEADER = struct.Struct("<I")
 _LONGEST = 0xFFFFFF
 _CHUNK = 1 << 18
+_IN_MEMORY = 4 * _LONGEST
+"""A payload of more bytes goes through a file: a compressed transaction may come as one of 1 GiB."""
+
+
+class LargePayload(NamedTuple):
+    """A payload that is in a file without a name, mapped into memory."""
+
+    first: int
+    """Its first byte, which tells what it is."""
+    rest: mmap.mmap
 
 
 class PacketReader:
@@ -24,17 +37,27 @@ class PacketReader:
     A timeout may come in the middle of a packet: what has arrived is kept, and the next call goes on.
     """
 
-    def __init__(self, sock: socket.socket, doing: str) -> None:
+    def __init__(self, sock: socket.socket, doing: str, in_memory: int = _IN_MEMORY) -> None:
+        """``in_memory``: a payload of more bytes is large."""
         self._socket = sock
         self._timeout_before = sock.gettimeout()
         self._doing = doing
         self._data = b""
         self._at = 0
         self._sequence = 1
-        self._continued: list[bytes] = []
+        self._in_memory = in_memory
+        self._continued = _Continued(in_memory)
 
     def read(self, timeout_s: float) -> bytes | None:
-        """The next payload; None if it has not arrived whole within ``timeout_s`` seconds of silence.
+        """The next payload, in memory; None if it has not arrived whole within ``timeout_s`` seconds of silence.
+
+        Raises SourceUnavailable if the connection broke or packets are missing.
+        """
+        payload = self.read_any(timeout_s)
+        return bytes([payload.first]) + payload.rest[:] if isinstance(payload, LargePayload) else payload
+
+    def read_any(self, timeout_s: float) -> bytes | LargePayload | None:
+        """As ``read``, but a large payload is left in a file.
 
         Raises SourceUnavailable if the connection broke or packets are missing.
         """
@@ -57,13 +80,12 @@ class PacketReader:
             self._sequence = (self._sequence + 1) & 0xFF
             self._at = stop
             payload = self._data[start:stop]
-            if length < _LONGEST and not self._continued:
+            if length < _LONGEST and not self._continued.size:
                 return payload
-            self._continued.append(payload)
+            self._continued.add(payload)
             if length < _LONGEST:
-                payload = b"".join(self._continued)
-                self._continued.clear()
-                return payload
+                whole, self._continued = self._continued.whole(), _Continued(self._in_memory)
+                return whole
 
     def release(self) -> None:
         """Leave the socket as it was found, to one who believes to know how long it waits."""
@@ -92,3 +114,35 @@ class PacketReader:
 
     def _broken(self, reason: str) -> SourceUnavailable:
         return SourceUnavailable(f"{self._doing}: {reason}")
+
+
+class _Continued:
+    """The parts of a payload of several packets, in memory or, once they are many, in a file."""
+
+    def __init__(self, in_memory: int) -> None:
+        self._in_memory = in_memory
+        self.size = 0
+        self._parts: list[bytes] = []
+        self._file: BinaryIO | None = None
+        self._first = 0
+
+    def add(self, part: bytes) -> None:
+        self.size += len(part)
+        self._parts.append(part)
+        if self.size > self._in_memory:
+            if self._file is None:
+                self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed below
+                self._first, self._parts[0] = self._parts[0][0], self._parts[0][1:]
+            self._file.writelines(self._parts)
+            self._parts.clear()
+
+    def whole(self) -> bytes | LargePayload:
+        if self._file is None:
+            return b"".join(self._parts)
+        self._file.flush()
+        return LargePayload(self._first, mmap.mmap(self._file.fileno(), self.size - 1, access=mmap.ACCESS_READ))
+
+    def __del__(self) -> None:
+        # The mapping has the file for itself; without one, the connection broke in the middle.
+        if self._file is not None:
+            self._file.close()

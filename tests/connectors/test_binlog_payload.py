@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import mmap
+import random
 import struct
+import tempfile
 import tracemalloc
+from pathlib import Path
 
 import pytest
 import zstandard
@@ -140,3 +144,44 @@ def test_a_payload_that_makes_no_sense_stops_with_the_place_of_its_event(packet:
     end = int.from_bytes(packet[13:17], "little")
     assert stop.value.message.startswith(f"binlog.000007:{end - len(packet)}, ")
     assert stop.value.hint
+
+
+def mapped(data: bytes) -> mmap.mmap:
+    with tempfile.TemporaryFile() as file:
+        file.write(data)
+        file.flush()
+        return mmap.mmap(file.fileno(), len(data), access=mmap.ACCESS_READ)
+
+
+def resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * mmap.PAGESIZE
+
+
+@pytest.mark.parametrize("algorithm", [0, 255])
+def test_what_cannot_be_compressed_is_not_held_either(algorithm: int) -> None:
+    noise = random.Random(4)
+    rows = [insert(number, noise.randbytes(30_000).hex().encode()) for number in range(1_000)]
+    large = mapped(writer.payload(MAP, *rows, XID, algorithm=algorithm))
+    size = len(large)
+    del rows
+    before, most, count = resident_bytes(), 0, 0
+    event = started().decode(large)
+    assert isinstance(event, TransactionPayload)
+    for inner in event.events:
+        count += isinstance(inner, Rows)
+        most = max(most, resident_bytes())
+    assert (count, size > 30_000_000) == (1_000, True)
+    assert most - before < 20_000_000
+
+
+def test_a_bit_that_flips_in_a_mapped_event_stops_and_other_events_are_decoded_from_there_too() -> None:
+    packet = bytearray(writer.payload(MAP, insert(1), XID))
+    packet[60] ^= 1
+    with pytest.raises(UnsupportedChange, match="checksum does not match"):
+        started().decode(mapped(bytes(packet)))
+    decoder = started()
+    assert isinstance(decoder.decode(mapped(writer.table_map(COLUMNS))), TableMap)
+    image = writer.row_image([struct.pack("<i", 5), struct.pack("<H", 1) + b"x"])
+    event = decoder.decode(mapped(writer.rows(30, 2, image)))
+    assert isinstance(event, Rows)
+    assert event.after == [(5, "x")]

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import random
 import socket
 import struct
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -9,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.mysql.packets import PacketReader
+from connectors.mysql.packets import LargePayload, PacketReader
 from streamtrain.errors import SourceUnavailable
 
 
@@ -87,3 +89,22 @@ def test_a_missing_packet_is_told(wire: tuple[socket.socket, PacketReader]) -> N
     assert reader.read(1.0) == b"a"
     with pytest.raises(SourceUnavailable, match="a packet is missing"):
         reader.read(1.0)
+
+
+def test_a_large_payload_goes_through_a_file_and_the_others_do_not() -> None:
+    large = b"\0" + random.Random(3).randbytes(3 * 0xFFFFFF)
+    payloads = [b"before", large, b"x" * 0x1000000, b"after"]
+    for keep in (True, False):
+        server, client = socket.socketpair()
+        with server, client:
+            sender = threading.Thread(target=server.sendall, args=(framed(payloads),))
+            sender.start()
+            reader = PacketReader(client, "reading", in_memory=2 * 0xFFFFFF)
+            received = [reader.read_any(10.0) if keep else reader.read(10.0) for _ in payloads]
+            sender.join()
+        if keep:
+            mapped = received[1]
+            assert isinstance(mapped, LargePayload)
+            assert (mapped.first, mapped.rest[:] == large[1:]) == (0, True)
+            received[1] = large
+        assert received == payloads

@@ -16,6 +16,7 @@ from connectors.mysql.source import MysqlSource
 from connectors.source import Change, Position
 from streamtrain.envelope import Op
 from streamtrain.errors import (
+    AccessDenied,
     ConfigError,
     FencedOut,
     PositionLost,
@@ -487,8 +488,9 @@ def test_tls_is_used_as_the_url_says(mysql: Database, mysql_database: str) -> No
             )
             assert len(seen(read_to_end(source)[0])) == 3
             assert isinstance(session(source)._sock, ssl.SSLSocket) is encrypted
-    with pytest.raises((SourceUnavailable, ConfigError)):
+    with pytest.raises(AccessDenied) as caught:
         source_for(mysql, "a.b", url=f"{mysql.url}/?ssl_mode=verify_identity").open(None)
+    assert "source.tls.ca" in caught.value.hint
 
 
 def test_what_cannot_be_reached_or_does_not_let_in_is_told_without_the_password(sql_server: Database) -> None:

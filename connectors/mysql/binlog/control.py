@@ -30,7 +30,7 @@ from connectors.mysql.binlog.events import (
     XaPrepare,
     Xid,
 )
-from connectors.mysql.binlog.reading import Malformed, Reader
+from connectors.mysql.binlog.reading import Data, Malformed, Reader
 from connectors.mysql.binlog.tagged_gtid import read_tagged_gtid
 
 HEADER_LENGTH = 19
@@ -58,7 +58,7 @@ class Header(NamedTuple):
     flags: int
 
     @classmethod
-    def read(cls, data: bytes) -> Header:
+    def read(cls, data: Data) -> Header:
         """Raises Malformed if ``data`` is shorter, or not of the length that the header tells."""
         if len(data) < HEADER_LENGTH:
             raise Malformed(f"{len(data)} bytes are shorter than an event's header")

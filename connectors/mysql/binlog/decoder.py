@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from struct import Struct
 from typing import NamedTuple
-from zlib import crc32
 
 from connectors.mysql.binlog.control import CONTROL, HEADER_LENGTH, Header
 from connectors.mysql.binlog.event_types import IGNORABLE_FLAG, IGNORED, IN_USE_FLAG, UNSUPPORTED, EventType, event_name
@@ -31,7 +30,7 @@ from connectors.mysql.binlog.events import (
     Xid,
 )
 from connectors.mysql.binlog.payload import packed_events
-from connectors.mysql.binlog.reading import Malformed, Reader
+from connectors.mysql.binlog.reading import Data, Malformed, Reader, crc32_of
 from connectors.mysql.binlog.row_events import FORMS, CompiledTable, read_images
 from connectors.mysql.binlog.rows import compile_rows_decoder
 from connectors.mysql.binlog.table_map import read_layout
@@ -113,9 +112,9 @@ class EventDecoder:
         self._tables.clear()
         self._thread_id = None
 
-    def decode(self, packet: bytes | memoryview) -> Event:
+    def decode(self, packet: Data | memoryview) -> Event:
         """Decode one event, header and checksum included. Raises UnsupportedChange, with position and hint."""
-        data = packet if isinstance(packet, bytes) else bytes(packet)
+        data = bytes(packet) if isinstance(packet, memoryview) else packet
         header: Header | None = None
         try:
             header = Header.read(data)
@@ -148,7 +147,7 @@ class EventDecoder:
         begin = f":{end - header.size & 0xFFFFFFFF}" if end else ", in an event without a position"
         return f"{self.file or 'binlog'}{begin}, {event_name(header.type)}"
 
-    def _body_end(self, header: Header, data: bytes) -> int:
+    def _body_end(self, header: Header, data: Data) -> int:
         """Where the body ends: at the checksum, which is verified, or at the event's end."""
         if header.type in _OF_FILES and (header.artificial or header.type == EventType.FORMAT_DESCRIPTION):
             return self._body_end_of_file(header, data)
@@ -160,7 +159,7 @@ class EventDecoder:
             raise Malformed(_CHECKSUM_MESSAGE, _CHECKSUM_HINT)
         return len(data) - _CHECKSUM_LENGTH
 
-    def _body_end_of_file(self, header: Header, data: bytes) -> int:
+    def _body_end_of_file(self, header: Header, data: Data) -> int:
         if header.type == EventType.ROTATE:
             # Made up under another file's algorithm, or before any is known: only the sum itself can tell.
             return len(data) - (_CHECKSUM_LENGTH if _checksum_fits(data) else 0)
@@ -169,7 +168,7 @@ class EventDecoder:
             raise Malformed(_CHECKSUM_MESSAGE, _CHECKSUM_HINT)
         return len(data)
 
-    def _event(self, header: Header, data: bytes, end: int) -> Event:
+    def _event(self, header: Header, data: Data, end: int) -> Event:
         """An event's body is ``data[HEADER_LENGTH:end]``, without a checksum."""
         kind = header.type
         read = CONTROL.get(kind)
@@ -207,7 +206,7 @@ class EventDecoder:
             self.reset()
             self._format = event
 
-    def _table_map(self, header: Header, data: bytes, end: int) -> TableMap:
+    def _table_map(self, header: Header, data: Data, end: int) -> TableMap:
         if end < HEADER_LENGTH + _TABLE_ID_LENGTH:
             raise Malformed("it has no table id")
         description = data[HEADER_LENGTH + _TABLE_ID_LENGTH : end]
@@ -254,7 +253,7 @@ class EventDecoder:
             raise Malformed(f"has no column {', '.join(missing)}", "correct the key columns in the configuration")
         return replace(table, key=tuple(table.columns.index(name) for name in names))
 
-    def _rows(self, header: Header, data: bytes, end: int) -> Rows | SkimmedRows | Ignored:
+    def _rows(self, header: Header, data: Data, end: int) -> Rows | SkimmedRows | Ignored:
         table_low, table_high, flags = _ROWS_HEADER.unpack_from(data, HEADER_LENGTH)
         table_id = table_low | table_high << 32
         mapped = self._tables.get(table_id)
@@ -290,10 +289,10 @@ def _within(what: str, error: Exception) -> Malformed:
 _CRC32_OF_ANYTHING_WITH_ITS_CRC32 = 0x2144DF1C
 
 
-def _checksum_fits(data: bytes) -> bool:
-    return crc32(data) == _CRC32_OF_ANYTHING_WITH_ITS_CRC32
+def _checksum_fits(data: Data) -> bool:
+    return crc32_of(data) == _CRC32_OF_ANYTHING_WITH_ITS_CRC32
 
 
-def _without_in_use_flag(data: bytes) -> bytes:
+def _without_in_use_flag(data: Data) -> bytes:
     flags = HEADER_LENGTH - 2
     return data[:flags] + bytes([data[flags] & ~IN_USE_FLAG]) + data[flags + 1 :]

@@ -8,11 +8,12 @@ The stream is read an event at a time: a transaction may be far larger than what
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import BinaryIO, cast
 
 import zstandard
 
 from connectors.mysql.binlog.control import HEADER_LENGTH
-from connectors.mysql.binlog.reading import Malformed, Reader
+from connectors.mysql.binlog.reading import Malformed, Reader, forget
 
 _END, _PAYLOAD_SIZE, _ALGORITHM, _UNPACKED_SIZE = 0, 1, 2, 3
 _ZSTD, _NONE = 0, 255
@@ -53,11 +54,28 @@ def _fields(reader: Reader) -> dict[int, int]:
 def _unpacking(algorithm: int | None, reader: Reader) -> Callable[[int], bytes]:
     """``read(n)`` gives at most ``n`` of the next bytes, none at the end."""
     if algorithm == _NONE:
-        return lambda size: reader.take(min(size, reader.left))
+        return _Packed(reader).read
     if algorithm == _ZSTD:
-        packed = memoryview(reader.data)[reader.position : reader.end]
-        return zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True).read
+        return (
+            zstandard.ZstdDecompressor().stream_reader(cast("BinaryIO", _Packed(reader)), read_across_frames=True).read
+        )
     raise Malformed(f"compression algorithm {algorithm} is not known")
+
+
+class _Packed:
+    """What is left of ``reader``, as a file; of a large event that was read no more than a piece stays in memory."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._forgotten = reader.position
+
+    def read(self, size: int) -> bytes:
+        reader = self._reader
+        part = reader.take(min(size, reader.left))
+        if reader.position - self._forgotten >= _PIECE:
+            forget(reader.data, self._forgotten, reader.position)
+            self._forgotten = reader.position
+        return part
 
 
 def _take(read: Callable[[int], bytes], size: int) -> bytes:

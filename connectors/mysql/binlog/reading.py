@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+from mmap import MADV_DONTNEED, PAGESIZE, mmap
+from zlib import crc32
+
+Data = bytes | mmap
+"""An event: a large one is a mapped file, of which only what is looked at is in memory."""
+
+_PIECE = 1 << 24
+
 
 class Malformed(ValueError):
     """The bytes are not what the format says. The decoder adds the position and turns it into UnsupportedChange."""
@@ -16,7 +24,7 @@ class Reader:
 
     __slots__ = ("data", "end", "position")
 
-    def __init__(self, data: bytes, start: int = 0, end: int | None = None) -> None:
+    def __init__(self, data: Data, start: int = 0, end: int | None = None) -> None:
         self.data = data
         self.position = start
         self.end = len(data) if end is None else end
@@ -71,3 +79,23 @@ class Reader:
 
 
 _PACKED_LENGTHS = {252: 2, 253: 3, 254: 8}
+
+
+def crc32_of(data: Data) -> int:
+    """CRC32 of all of ``data``, of which no more stays in memory than was there."""
+    if isinstance(data, bytes):
+        return crc32(data)
+    total = 0
+    for start in range(0, len(data), _PIECE):
+        total = crc32(data[start : start + _PIECE], total)
+        forget(data, start, start + _PIECE)
+    return total
+
+
+def forget(data: Data, start: int, end: int) -> None:
+    """Let go of the pages of a mapped file that lie within ``data[start:end]``; they are read again where needed."""
+    if isinstance(data, mmap):
+        first = -(-start // PAGESIZE) * PAGESIZE
+        last = min(end, len(data)) // PAGESIZE * PAGESIZE
+        if last > first:
+            data.madvise(MADV_DONTNEED, first, last - first)

@@ -78,8 +78,8 @@ def read_images(form: Form, compiled: CompiledTable, reader: Reader) -> Images:
         if present & compiled.all_columns != compiled.all_columns:
             raise Malformed("the row image is not full", _NOT_FULL_HINT)
     data, start, end = reader.data, reader.position, reader.end
-    if form.compressed:
-        data = unpacked(reader)
+    if form.compressed or not isinstance(data, bytes):
+        data = unpacked(reader) if form.compressed else reader.rest()
         start, end = 0, len(data)
     if form.partial:
         return Images(*PartialRowsDecoder(compiled.layout, compiled.decode).decode(data, start, end), end - start)
