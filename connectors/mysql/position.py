@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from connectors.mysql.gtid import GtidPosition, Gtids, GtidSet
@@ -96,6 +96,13 @@ class LogPosition:
         except (TypeError, ValueError, AttributeError, KeyError):
             raise _foreign(document) from None
         return position
+
+    def capturing(self, include: tuple[str, ...]) -> LogPosition:
+        """This point with other tables captured from it on.
+
+        What is known of prepared transactions is of the tables before: they are looked for anew when they are committed.
+        """
+        return replace(self, include=include, prepared=self.prepared if include == self.include else ())
 
     def parsed_gtids(self) -> Gtids | None:
         """The transactions before this point, as a set of the caller's own."""

@@ -247,7 +247,7 @@ class MysqlSource:
             if self._settings.follow == "file":
                 position = replace(position, gtids=None)
             require_continuity(connection, server, position, self._settings.include)
-            start = replace(position, include=self._settings.include)
+            start = position.capturing(self._settings.include)
             if position.server != server.identity:
                 start = replace(start, server=server.identity, file=_ELSEWHERE, offset=0)
             return BinlogStream(

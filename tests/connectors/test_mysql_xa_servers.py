@@ -106,6 +106,19 @@ def test_a_connector_stopped_anywhere_between_prepare_and_commit_loses_and_doubl
     assert between > 0
 
 
+def test_a_table_may_be_left_out_between_prepare_and_commit(
+    sql_server: Database, sql_database: str, table: str
+) -> None:
+    sql_server.execute("CREATE TABLE others (id INT PRIMARY KEY, v INT)", database=sql_database)
+    with closing(begun(sql_server, f"{sql_database}.*")) as source:
+        prepare(sql_server, sql_database, sql_database, *inserts(1), "INSERT INTO others VALUES (7, 7)", *inserts(2))
+        changes, position = read_to_end(source)
+        assert (changes, len(position["prepared"])) == ([], 1)
+    end(sql_server, sql_database)
+    with opened(source_for(sql_server, table), position) as source:
+        assert ids(read_to_end(source)[0]) == [1, 2]
+
+
 @pytest.mark.parametrize("compression", ["ON", "OFF"])
 def test_a_large_compressed_one_is_read_again_from_the_log(
     mysql: Database, mysql_database: str, compression: str
