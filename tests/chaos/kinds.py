@@ -214,7 +214,7 @@ INET6 = Kind(
 INET4 = Kind("INET4", lambda chance: str(IPv4Address(chance.choice([0, chance.getrandbits(32), 1 << 24]))))
 
 SHARED = (*NUMBERS, *TEXTS, *BYTES, *MOMENTS, DOCUMENT)
-KINDS = {"mysql": (*SHARED, VECTOR), "mariadb": SHARED}
+KINDS = {"mysql": (*SHARED, VECTOR), "mariadb": (*SHARED, UUID, INET6, INET4)}
 
 WHOLE_KEY = Kind("INT", lambda chance: chance.randrange(-5, 300))
 UNSIGNED_KEY = Kind("BIGINT UNSIGNED", lambda chance: 2**64 - 1 - chance.randrange(300))

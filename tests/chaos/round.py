@@ -234,10 +234,12 @@ class _Round:
             raise RoundFailed(f"the round itself failed, seed {self._plan.seed}: {said}") from unforeseen[-1][1]
         for writer in self._writers:
             writer.finish()
+        begun = time.monotonic()
         try:
             self._connector.catch_up()
         except ConnectorEnded as ended:
             verdict.add("stopped", "the end", str(ended))
+        self._say(f"  caught up after another {time.monotonic() - begun:.0f} s")
         self._partitions = read_topics(self._kafka, PREFIX)
         self._truth = read_truth(self._source, self._alterations.there_are())
         found = check(self._partitions, self._history, self._truth, self._catalog.models)
@@ -276,7 +278,7 @@ def _config(chance: random.Random, url: str, bootstrap: str) -> dict[str, Any]:
         "name": "chaos",
         "source": {
             "kind": "mysql", "url": url, "include": [f"{DATABASE}.t*", f"{DATABASE}.{JOURNAL}"],
-            "commit_rows": chance.choice([3, 50, 500, 8_000]), "commit_ms": chance.choice([5, 20, 50]),
+            "commit_rows": chance.choice([10, 100, 1_000, 8_000]), "commit_ms": chance.choice([5, 20, 50]),
         },
         "topic": {
             "kind": "kafka", "bootstrap": bootstrap, "prefix": PREFIX, "partitions": chance.choice([1, 1, 3]),

@@ -121,7 +121,7 @@ class Writer:
 
     def _connected(self) -> pymysql.connections.Connection[Any]:
         if self._connection is None:
-            self._connection = self._server.connect(connect_timeout=2, read_timeout=30, autocommit=False)
+            self._connection = self._server.connect(connect_timeout=2, read_timeout=30)
             with self._connection.cursor() as cursor:
                 cursor.execute(SETTINGS)
                 self._compressing = self.features.compressed and self._chance.random() < 0.5
@@ -131,6 +131,9 @@ class Writer:
                     self._finish_prepared(cursor)
                 if self.features.partial_json and self._chance.random() < 0.5:
                     cursor.execute("SET SESSION binlog_row_value_options = 'PARTIAL_JSON'")
+            if self._connection is None:
+                raise pymysql.err.OperationalError(2006, "lost while it ended what others left prepared")
+            self._connection.autocommit(False)
         return self._connection
 
     def finish(self) -> None:
