@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             directory = options.directory / f"{plan.seed}-{plan.source}".replace("/", "-")
             _say(f"seed {plan.seed}, {plan.source}, {plan.seconds:.0f} s of faults ...")
             try:
-                outcome = play(plan, _fresh(directory), _say)
+                outcome = play(plan, _fresh(directory), _say, keep_files=options.keep)
             except RoundFailed as failure:
                 broken.append(str(failure))
                 _say(f"  {failure}; logs lie in {directory}")
@@ -129,6 +129,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", action="store_true", help="one JSON value on standard output at the end")
     parser.add_argument("--results", type=Path, help="append a line of JSON for every round as it ends")
     parser.add_argument("--keep-going", action="store_true", help="go on after a round that failed")
+    parser.add_argument("--keep", action="store_true", help="keep the files of rounds that passed, too")
     parser.add_argument("--nice", type=int, default=0, help="lower the priority of all processes by this much")
     parser.add_argument("--directory", type=Path, default=Path("build/chaos"), help="for files; %(default)s")
     return parser

@@ -20,6 +20,7 @@ from tests.servers import PrivateDatabase
 
 MOST_TABLES = 9
 PATIENCE_S = 120.0
+CHANCE_IN_SNAPSHOT = 0.15
 _HOME = re.compile(r"home=(\d+)")
 
 
@@ -31,8 +32,7 @@ class Alterations:
     ) -> None:
         self.failure: BaseException | None = None
         self.done = 0
-        self.captured = threading.Event()
-        """Set once the initial snapshot is in the topics."""
+        self._captured = catalog.captured
         self._chance = chance
         self._server = server
         self._catalog = catalog
@@ -59,7 +59,9 @@ class Alterations:
             self.failure = error
 
     def turn(self) -> None:
-        """One statement, and a row in the journal behind it."""
+        """One statement, and a row in the journal behind it. Few while the snapshot lasts: each makes it begin again."""
+        if not self._captured.is_set() and self._chance.random() > CHANCE_IN_SNAPSHOT:
+            return
         with self._catalog.altering:
             name, act = self._chance.choices(self._acts, [weight for weight, _ in self._weights])[0]
             try:
@@ -225,7 +227,7 @@ class Alterations:
 
     def _swap(self) -> bool:
         """Two tables change names in one statement, as tools for altering large tables do at their end."""
-        if not self.captured.is_set():
+        if not self._captured.is_set():
             return False
         tables = sorted(self._catalog.tables(), key=lambda table: table.home)
         if len(tables) < 2:
@@ -241,7 +243,7 @@ class Alterations:
 
     def _rename(self) -> bool:
         table = self._any()
-        if table is None or not self.captured.is_set():
+        if table is None or not self._captured.is_set():
             return False
         self._spare += 1
         name = f"t_renamed_{self._spare}"

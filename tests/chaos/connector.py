@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -35,7 +34,6 @@ class Connector:
     """``streamtrain connect`` on one configuration, in processes of their own, all of whose words go to one log."""
 
     def __init__(self, directory: Path, config: Mapping[str, Any]) -> None:
-        self._directory = directory
         self._config = directory / "streamtrain.yaml"
         self._config.write_text(yaml.safe_dump(dict(config), sort_keys=False))
         self.log = directory / "connector.log"
@@ -71,10 +69,6 @@ class Connector:
         if code != 0:
             raise ConnectorEnded(f"connect --until-caught-up: exit {code}; {self.last_words()}")
 
-    def remove(self) -> None:
-        """Delete all of its files."""
-        shutil.rmtree(self._directory, ignore_errors=True)
-
     def last_words(self) -> str:
         """The last line of the log."""
         lines = self.log.read_text(errors="replace").strip().splitlines()
@@ -94,7 +88,7 @@ class ConnectorFaults:
     The first lives are short and end at named steps, so that they end within the initial snapshot.
     """
 
-    def __init__(self, chance: random.Random, connector: Connector, calm_s: float) -> None:
+    def __init__(self, chance: random.Random, connector: Connector, calm_s: Callable[[], float]) -> None:
         self.survived: Counter[str] = Counter()
         self.failure: BaseException | None = None
         self._chance = chance
@@ -138,7 +132,7 @@ class ConnectorFaults:
 
     def _waits(self, stop: threading.Event) -> bool:
         """Leave the connector alone for a while, mostly counted from when it is at work. Whether it is time to stop."""
-        patient, calm_s = self._chance.random() < 0.8, self._chance.expovariate(1 / self._calm_s)
+        patient, calm_s = self._chance.random() < 0.8, self._chance.expovariate(1 / self._calm_s())
         ends = time.monotonic() + calm_s
         while time.monotonic() < ends:
             if patient and not self._connector.at_work():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import threading
 import time
 from collections import Counter
@@ -19,9 +20,10 @@ from tests.chaos.checker import Verdict, check
 from tests.chaos.connector import Connector, ConnectorEnded, ConnectorFaults
 from tests.chaos.evidence import keep
 from tests.chaos.history import History
+from tests.chaos.metadata import misfits
 from tests.chaos.schema import CREATE_JOURNAL, CREATE_NOISE, DATABASE, FIRST_KEYS, JOURNAL, Catalog
 from tests.chaos.servers import ServerFaults, SourceActs, broker_acts
-from tests.chaos.topics import FirstRecord, read_topics
+from tests.chaos.topics import FirstRecord, read_topics, read_transactions
 from tests.chaos.truth import read_truth
 from tests.chaos.writer import Features, Pace, Writer
 from tests.servers import PrivateDatabase, PrivateKafka, PrivateMariaDB, PrivateMySQL
@@ -31,7 +33,8 @@ FEATURES = {"mysql": Features(xa=True, compressed=True), "mariadb": Features(xa=
 """What a round may turn on."""
 PREFIX = "chaos"
 JOIN_S = 120.0
-SNAPSHOT_S = 120.0
+SNAPSHOT_S = 180.0
+CALM_IN_SNAPSHOT = 4
 
 
 class RoundFailed(Exception):
@@ -88,10 +91,13 @@ class Outcome:
         }  # fmt: skip
 
 
-def play(plan: Plan, directory: Path, say: Callable[[str], None]) -> Outcome:
-    """Play a round. ``directory`` is for its files; it is left there if the round fails."""
+def play(plan: Plan, directory: Path, say: Callable[[str], None], *, keep_files: bool = False) -> Outcome:
+    """Play a round. ``directory`` is for its files; it is left there if the round fails, or if it is to be kept."""
     directory.mkdir(parents=True)
-    return _Round(plan, directory, say).play()
+    outcome = _Round(plan, directory, say).play()
+    if outcome.passed and not keep_files:
+        shutil.rmtree(directory, ignore_errors=True)
+    return outcome
 
 
 class _Round:
@@ -113,12 +119,23 @@ class _Round:
         )
         self._connector = Connector(directory, config)
         acts = SourceActs(self._source, plan.chance("source acts"), self._catalog, self._writers)
-        self._source_faults = ServerFaults(plan.chance("source"), self._source, acts.all(), plan.source_calm_s)
-        self._broker_faults = ServerFaults(
-            plan.chance("broker"), self._kafka, broker_acts(self._kafka, plan.chance("broker acts")), plan.broker_calm_s
+        self._source_faults = ServerFaults(
+            plan.chance("source"), self._source, acts.all(), self._calm(plan.source_calm_s)
         )
-        self._connector_faults = ConnectorFaults(plan.chance("connector"), self._connector, plan.connector_calm_s)
+        self._broker_faults = ServerFaults(
+            plan.chance("broker"),
+            self._kafka,
+            broker_acts(self._kafka, plan.chance("broker acts")),
+            self._calm(plan.broker_calm_s),
+        )
+        self._connector_faults = ConnectorFaults(
+            plan.chance("connector"), self._connector, self._calm(plan.connector_calm_s)
+        )
         self._shape = shape
+
+    def _calm(self, seconds: float) -> Callable[[], float]:
+        """The mean time between two faults."""
+        return lambda: seconds if self._catalog.captured.is_set() else seconds * CALM_IN_SNAPSHOT
 
     def _writer(self, name: str) -> Writer:
         writer = Writer(name, self._plan.chance(name), self._source, self._catalog, self._history)
@@ -185,17 +202,23 @@ class _Round:
         connecting = threading.Thread(target=self._connector_faults.run, args=(no_more_faults,))
         for worker in workers:
             worker.start()
-        no_more_faults.wait(self._shape.choice([0.0, 1.0, 3.0]))
-        connecting.start()
-        no_more_faults.wait(1.0)
-        begin.set()
-        self._last()
-        no_more_faults.set()
-        for faults in (self._source_faults, self._broker_faults):
-            faults.healed.wait(JOIN_S)
-        no_more_work.set()
-        for thread in (connecting, *workers):
-            thread.join(JOIN_S)
+        try:
+            no_more_faults.wait(self._shape.choice([0.0, 1.0, 3.0]))
+            connecting.start()
+            no_more_faults.wait(1.0)
+            begin.set()
+            self._last()
+        finally:
+            no_more_faults.set()
+            begin.set()
+            for faults in (self._source_faults, self._broker_faults):
+                faults.healed.wait(JOIN_S)
+            no_more_work.set()
+            for thread in (connecting, *workers):
+                if thread.ident is not None:
+                    thread.join(JOIN_S)
+        if not self._catalog.captured.is_set() and not self._failed():
+            raise RoundFailed(f"no snapshot was captured within {SNAPSHOT_S:.0f} s, seed {self._plan.seed}")
 
     def _last(self) -> None:
         """Let it all go on until the snapshot is captured, and for the round's time from then on."""
@@ -203,8 +226,8 @@ class _Round:
         ends += SNAPSHOT_S
         with closing(FirstRecord(self._kafka, f"{PREFIX}.{DATABASE}.{JOURNAL}")) as first:
             while time.monotonic() < ends and not self._failed():
-                if first.there(0.2) and not self._alterations.captured.is_set():
-                    self._alterations.captured.set()
+                if first.there(0.2) and not self._catalog.captured.is_set():
+                    self._catalog.captured.set()
                     ends = time.monotonic() + self._plan.seconds
                     self._say(f"  captured the snapshot after {time.monotonic() - begun:.0f} s")
                 time.sleep(0.1)
@@ -243,14 +266,15 @@ class _Round:
         self._partitions = read_topics(self._kafka, PREFIX)
         self._truth = read_truth(self._source, self._alterations.there_are())
         found = check(self._partitions, self._history, self._truth, self._catalog.models)
+        for misfit in misfits(read_transactions(self._kafka, PREFIX), self._partitions):
+            found.add(*misfit)
         found.differences[:0] = verdict.differences
         found.found += verdict.found
         return found
 
     def _settle(self, verdict: Verdict) -> Path | None:
-        """Keep all that a failure can be understood from, or remove the round's files."""
+        """Keep all that a failure can be understood from."""
         if verdict.found == 0:
-            self._connector.remove()
             return None
         keep(self._directory, self._partitions, self._truth, self._history)
         self._keep_logs()
@@ -265,6 +289,7 @@ def _server_settings(chance: random.Random, source: str) -> list[str]:
     """Options that change how the log looks."""
     settings = [f"--max-binlog-size={chance.choice([4096, 65_536, 1_048_576, 104_857_600])}"]
     settings.append(f"--binlog-row-event-max-size={chance.choice([256, 8192, 65_536])}")
+    settings.append(f"--binlog-row-metadata={chance.choice(['FULL', 'MINIMAL'])}")
     settings.append(f"--binlog-checksum={chance.choice(['CRC32', 'NONE'])}")
     if source == "mysql":
         settings.append(f"--binlog-rows-query-log-events={chance.choice(['ON', 'OFF'])}")
@@ -278,7 +303,7 @@ def _config(chance: random.Random, url: str, bootstrap: str) -> dict[str, Any]:
         "name": "chaos",
         "source": {
             "kind": "mysql", "url": url, "include": [f"{DATABASE}.t*", f"{DATABASE}.{JOURNAL}"],
-            "commit_rows": chance.choice([10, 100, 1_000, 8_000]), "commit_ms": chance.choice([5, 20, 50]),
+            "transaction_metadata": chance.random() < 0.5, "commit_rows": chance.choice([10, 100, 1_000, 8_000]), "commit_ms": chance.choice([5, 20, 50]),
         },
         "topic": {
             "kind": "kafka", "bootstrap": bootstrap, "prefix": PREFIX, "partitions": chance.choice([1, 1, 3]),

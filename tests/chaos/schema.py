@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -123,6 +122,8 @@ class Catalog:
         self.models: dict[int, TableModel] = {}
         """Every table there has been: keys never change."""
         self.altering = threading.Lock()
+        self.captured = threading.Event()
+        """Set once the initial snapshot is in the topics: until then there are fewer faults, or it would never be."""
 
     def random_table(self, key: str | None = None) -> TableModel:
         """A new table that is not created yet."""
@@ -165,12 +166,6 @@ class Catalog:
     def names(self) -> dict[str, int]:
         """Which table has which name."""
         return {table.name: table.home for table in self.tables()}
-
-    @contextmanager
-    def undisturbed(self) -> Iterator[None]:
-        """No table is altered for as long."""
-        with self.altering:
-            yield
 
 
 def renamed(table: TableModel, name: str) -> TableModel:

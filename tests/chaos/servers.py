@@ -28,7 +28,7 @@ class ServerFaults:
         chance: random.Random,
         server: PrivateDatabase | PrivateKafka,
         acts: Sequence[tuple[float, str, Act]],
-        calm_s: float,
+        calm_s: Callable[[], float],
     ) -> None:
         self.survived: Counter[str] = Counter()
         self.failure: BaseException | None = None
@@ -44,7 +44,7 @@ class ServerFaults:
             with self._server:
                 self.started.set()
                 begin.wait()
-                while not stop.wait(self._chance.expovariate(1 / self._calm_s)):
+                while not stop.wait(self._chance.expovariate(1 / self._calm_s())):
                     _, what, act = self._chance.choices(self._acts, [weight for weight, _, _ in self._acts])[0]
                     act(stop)
                     self.survived[what] += 1

@@ -11,6 +11,7 @@ import pytest
 from tests.chaos import kinds
 from tests.chaos.checker import Verdict, check
 from tests.chaos.history import History
+from tests.chaos.metadata import misfits
 from tests.chaos.schema import Column, TableModel
 from tests.chaos.topics import Partitions, Record
 from tests.chaos.truth import Contents, Truth
@@ -217,3 +218,41 @@ def test_a_truncate_empties_the_table_that_has_the_name_then(story: Story) -> No
     verdict = story.judged()
     assert [str(one) for one in verdict.differences] == []
     assert verdict.truncates == 1
+
+
+def told(*documents: tuple[str, str, int]) -> list[tuple[str, dict[str, Any]]]:
+    return [
+        (str(number), {"status": status, "id": identity, "event_count": count,
+                       "data_collections": [{"data_collection": "chaos.t1", "event_count": count}]})
+        for number, (status, identity, count) in enumerate(documents)
+    ]  # fmt: skip
+
+
+GOOD = (("BEGIN", "a", 0), ("END", "a", 2), ("BEGIN", "b", 0), ("END", "b", 1))
+
+
+@pytest.mark.parametrize(
+    ("documents", "orders", "kind"),
+    [
+        (GOOD, (1, 2), None),
+        ((GOOD[0], *GOOD), (1, 2), "duplicate"),
+        ((*GOOD, GOOD[3]), (1, 2), "duplicate"),
+        (GOOD[1:], (1, 2), "lost"),
+        (GOOD[:3], (1, 2), "lost"),
+        ((GOOD[0], ("END", "a", 3), *GOOD[2:]), (1, 2), "torn"),
+        (GOOD, (1, 1), "order"),
+        (GOOD, (1, 3), "order"),
+    ],
+)
+def test_a_transaction_that_is_told_or_counted_wrongly_is_named(
+    documents: tuple[tuple[str, str, int], ...], orders: tuple[int, int], kind: str | None
+) -> None:
+    source = {"db": "chaos", "table": "t1"}
+    parts = [
+        {"id": "a", "total_order": orders[0]},
+        {"id": "a", "total_order": orders[1]},
+        {"id": "b", "total_order": 1},
+    ]
+    records = [Record(*T1, at, None, "c", source=source, transaction=part) for at, part in enumerate(parts)]
+    found = {one for one, _, _ in misfits(told(*documents), {T1: records})}
+    assert found == ({kind} if kind else set())

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from tests.servers import Broker
 
@@ -30,6 +30,7 @@ class Record:
     """Marked as the second half of an update that moved the key."""
     new_key: bool = False
     """Marked as the first half."""
+    transaction: dict[str, Any] | None = None
 
     @property
     def place(self) -> str:
@@ -55,13 +56,25 @@ Partitions = dict[tuple[str, int], list[Record]]
 
 
 def read_topics(broker: Broker, prefix: str) -> Partitions:
-    """Every partition of the topics ``PREFIX.…`` from its beginning to its end, committed records only."""
-    found: Partitions = {}
-    for name, topic in broker.admin().list_topics(timeout=SILENCE_S).topics.items():
-        if name.startswith(f"{prefix}."):
-            for partition in topic.partitions:
-                found[name, partition] = list(_records(broker, name, partition))
-    return found
+    """Every partition of the tables' topics from its beginning to its end, committed records only."""
+    names = broker.admin().list_topics(timeout=SILENCE_S).topics
+    return {
+        (name, partition): [record(message) for message in _messages(broker, name, partition)]
+        for name in sorted(names)
+        if name.startswith(f"{prefix}.") and name != f"{prefix}.transaction"
+        for partition in names[name].partitions
+    }
+
+
+def read_transactions(broker: Broker, prefix: str) -> list[tuple[str, dict[str, Any]]]:
+    """Place and document of each record of the topic of transactions, a partition after the other."""
+    name = f"{prefix}.transaction"
+    topic = broker.admin().list_topics(timeout=SILENCE_S).topics.get(name)
+    return [
+        (f"{name}[{partition}]@{message.offset()}", json.loads(message.value() or b"{}"))
+        for partition in (() if topic is None else topic.partitions)
+        for message in _messages(broker, name, partition)
+    ]
 
 
 class FirstRecord:
@@ -93,7 +106,7 @@ def _consumer(broker: Broker) -> Consumer:
     )  # fmt: skip
 
 
-def _records(broker: Broker, topic: str, partition: int) -> Iterator[Record]:
+def _messages(broker: Broker, topic: str, partition: int) -> Iterator[Message]:
     consumer = _consumer(broker)
     try:
         consumer.assign([TopicPartition(topic, partition, 0)])
@@ -103,8 +116,7 @@ def _records(broker: Broker, topic: str, partition: int) -> Iterator[Record]:
                 raise TimeoutError(f"{topic}[{partition}] cannot be read to its end within {SILENCE_S} s")
             error = message.error()
             if error is None:
-                headers = {name for name, _ in message.headers() or ()}
-                yield record(topic, partition, message.offset(), message.key(), message.value(), headers)
+                yield message
             elif error.code() == KafkaError._PARTITION_EOF:
                 return
             elif error.fatal():
@@ -113,15 +125,16 @@ def _records(broker: Broker, topic: str, partition: int) -> Iterator[Record]:
         consumer.close()
 
 
-def record(
-    topic: str, partition: int, offset: int, key: bytes | None, value: bytes | None, headers: set[str]
-) -> Record:
-    """A record of its bytes."""
+def record(message: Message) -> Record:
+    """A message as far as it is looked at."""
+    topic, partition, offset = str(message.topic()), int(message.partition()), int(message.offset())
+    key, value = message.key(), message.value()
+    headers = {name for name, _ in message.headers() or ()}
     identity = None if key is None else json.loads(key)
     if value is None:
         return Record(topic, partition, offset, identity)
     document = json.loads(value)
     return Record(
         topic, partition, offset, identity, document["op"], document["before"], document["after"], document["source"],
-        "__debezium.oldkey" in headers, "__debezium.newkey" in headers,
+        "__debezium.oldkey" in headers, "__debezium.newkey" in headers, document["transaction"],
     )  # fmt: skip

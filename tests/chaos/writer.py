@@ -255,7 +255,7 @@ class Writer:
         self._history.acknowledge_alone(tag, moment, 0 if leaves_no_tag else self._low, self._high)
 
     def _fill(self, cursor: Any, tag: int, moment: int) -> None:
-        if self._chance.random() < 0.02:
+        if self._chance.random() < 0.02 and self._catalog.captured.is_set():
             self._large(cursor, tag)
         for _ in range(self._chance.choice([1, 1, 1, 2, 3, 5, 8])):
             if self._chance.random() < 0.15:
