@@ -32,7 +32,7 @@ class ValueModes:
     integer; ``double``: the nearest double. Debezium's default is ``precise``."""
     bigint_unsigned: BigintUnsignedMode = "exact"
     """``exact``: the number, though it may be beyond 63 bits; ``long``: what is beyond wraps around below zero;
-    ``precise``: as a DECIMAL in that mode. Debezium's default is ``long``."""
+    ``precise``: Connect's Decimal, whatever ``decimal`` is. Debezium's default is ``long``."""
     binary: BinaryMode = "bytes"
     """Of BINARY, VARBINARY and BLOBs. ``bytes`` are base64 in JSON, and are declared as bytes."""
     time_precision: TimePrecisionMode = "adaptive_time_microseconds"

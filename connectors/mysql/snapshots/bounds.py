@@ -183,8 +183,7 @@ def can_be_ordered(column: Column, modes: ValueModes) -> bool:
         return column.charset in _CHARSETS
     if kind in _MOMENTS:
         return modes.time_precision == DEFAULT_MODES.time_precision
-    as_decimal = kind == "decimal" or (kind == "bigint" and column.unsigned and modes.bigint_unsigned == "precise")
-    return kind in _RULES and not (as_decimal and modes.decimal == "double")
+    return kind in _RULES and not (kind == "decimal" and modes.decimal == "double")
 
 
 def _rules(each: OrderColumn, modes: ValueModes) -> _Rules:
@@ -193,9 +192,11 @@ def _rules(each: OrderColumn, modes: ValueModes) -> _Rules:
     if column.data_type in _BYTES:
         return replace(rules, of_value=_OF_BYTES[modes.binary])
     if column.data_type == "decimal" and modes.decimal == "precise":
-        return replace(rules, of_value=lambda value: Decimal(_integer(value)).scaleb(-column.scale))
+        return replace(
+            rules, of_value=lambda value: Decimal(f"{_integer(value)}e-{column.scale}")
+        )  # exact, as no operation is
     if column.data_type == "bigint" and column.unsigned and modes.bigint_unsigned != "exact":
-        precise = modes.bigint_unsigned == "precise" and modes.decimal == "precise"
+        precise = modes.bigint_unsigned == "precise"
         return replace(rules, of_value=_integer if precise else lambda value: int(value) % _TWO_64)
     return rules
 
