@@ -41,7 +41,9 @@ class _Writer:
     def has_key(self) -> bool:
         return bool(self._change.table.key)
 
-    def envelopes(self, op: str, before: Sequence[Row] | None, after: Sequence[Row] | None, first: int = 0) -> Encoded:
+    def envelopes(
+        self, op: str, before: Sequence[Row] | None, after: Sequence[Row] | None, first: int = 0, moved: int = 0
+    ) -> Encoded:
         source, rest = _around_row(self._change.origin)
         end = self._op_and_clock(op)
         part = self._change.transaction
@@ -49,7 +51,8 @@ class _Writer:
             counters: tuple[int, ...] = (first,)
             tails: tuple[bytes, ...] = (rest + b',"transaction":null' + end,)
         else:
-            counters = (first, part.total_order + first, part.data_collection_order + first)
+            orders = (part.total_order, part.data_collection_order)
+            counters = (first, *(order + first + moved for order in orders))
             rest += b',"transaction":{"id":%b,"total_order":' % orjson.dumps(part.id)
             tails = (rest, b',"data_collection_order":', b"}" + end)
         return self._encoder.documents(before, after, (*_IMAGES, b',"source":' + source, *tails), counters)

@@ -31,8 +31,13 @@ class ChangeEncoder(Protocol):
     def header_keys(self, rows: Sequence[Row], /) -> Encoded:
         """Each row's key as JSON, as headers hold it in every format."""
 
-    def envelopes(self, op: str, before: Sequence[Row] | None, after: Sequence[Row] | None, first: int = 0) -> Encoded:
-        """The envelope of each row, of which the first is number ``first`` of the change; one if there are no rows."""
+    def envelopes(
+        self, op: str, before: Sequence[Row] | None, after: Sequence[Row] | None, first: int = 0, moved: int = 0
+    ) -> Encoded:
+        """The envelope of each row; one if there is neither ``before`` nor ``after``.
+
+        The first is row ``first`` of the change; before it, the change had ``moved`` records more than rows.
+        """
 
     def marked(self, rows: Sequence[Row]) -> Encoded:
         """The envelopes of a snapshot's rows, each with its ``snapshot`` marker and without a number."""
@@ -70,19 +75,25 @@ def _updated(encoder: ChangeEncoder, before: Sequence[Row], after: Sequence[Row]
 def _with_moved_keys(
     encoder: ChangeEncoder, rows: tuple[Sequence[Row], Sequence[Row]], keys: tuple[Encoded, Encoded]
 ) -> Messages:
-    """Updates, of which those that change the key become a delete, its tombstone and an insert that name each other."""
+    """Updates, of which those that change the key become a delete, its tombstone and an insert that name each other.
+
+    Such a row counts twice in its transaction, so what comes after it is moved on by one.
+    """
+    (before, after), (old, new) = rows, keys
     sent_keys: list[bytes | None] = []
     sent: list[bytes | None] = []
     headers: dict[int, tuple[Header, ...]] = {}
-    values = encoder.envelopes("u", *rows)
-    for n, (old, new, value) in enumerate(zip(*keys, values, strict=True)):
-        if old == new:
-            sent_keys.append(new)
-            sent.append(value)
-            continue
-        before, after = rows[0][n : n + 1], rows[1][n : n + 1]
-        headers[len(sent)] = ((NEW_KEY_HEADER, encoder.header_keys(after)[0] or b""),)
-        headers[len(sent) + 2] = ((OLD_KEY_HEADER, encoder.header_keys(before)[0] or b""),)
-        sent_keys += (old, old, new)
-        sent += (*encoder.envelopes("d", before, None, n), None, *encoder.envelopes("c", None, after, n))
+    start = moved = 0
+    for n in [n for n, (one, other) in enumerate(zip(old, new, strict=True)) if one != other]:
+        sent_keys += new[start:n]
+        sent += encoder.envelopes("u", before[start:n], after[start:n], start, moved)
+        place, start = len(sent), n + 1
+        headers[place] = headers[place + 1] = ((NEW_KEY_HEADER, encoder.header_keys(after[n:start])[0] or b""),)
+        headers[place + 2] = ((OLD_KEY_HEADER, encoder.header_keys(before[n:start])[0] or b""),)
+        sent_keys += (old[n], old[n], new[n])
+        sent += encoder.envelopes("d", before[n:start], None, n, moved)
+        moved += 1
+        sent += (None, *encoder.envelopes("c", None, after[n:start], n, moved))
+    sent_keys += new[start:]
+    sent += encoder.envelopes("u", before[start:], after[start:], start, moved)
     return Messages(sent_keys, sent, headers)

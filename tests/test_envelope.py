@@ -92,7 +92,7 @@ def test_a_delete_is_followed_by_its_tombstone() -> None:
 def test_an_update_that_moves_the_key_is_a_delete_and_an_insert_that_name_each_other() -> None:
     gone, tombstone, new = written(change(Op.UPDATE, [(1, 1.0, 0)], [(9, 1.0, 0)]))
     assert (value(gone)["op"], gone.key, gone.headers) == ("d", b'{"id":1}', (("__debezium.newkey", b'{"id":9}'),))
-    assert tombstone == Message(b'{"id":1}', None)
+    assert tombstone == Message(b'{"id":1}', None, gone.headers)
     assert (value(new)["op"], new.key, new.headers) == ("c", b'{"id":9}', (("__debezium.oldkey", b'{"id":1}'),))
 
 

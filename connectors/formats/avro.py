@@ -32,7 +32,7 @@ from connectors.serializing import (
 )
 from connectors.source import Change, Heartbeat, Row, SourceEvent, Table, TransactionEvent
 from streamtrain.avro import AvroWriter, header, long_bytes, string_bytes
-from streamtrain.envelope import topic_name
+from streamtrain.envelope import Op, topic_name
 from streamtrain.topic.base import Messages
 
 Register = Callable[[str, str], int]
@@ -76,7 +76,8 @@ class AvroSerializer:
         name = (table.database, table.name)
         known = self._tables.get(name)
         # A table is the same object as long as it has not changed: comparing all its columns each time would cost more.
-        if known is None or known.table is not table:
+        # A TRUNCATE does not tell the columns.
+        if known is None or (known.table is not table and change.op is not Op.TRUNCATE):
             connector = str(change.origin["connector"])
             schemas = table_schemas(table, self._prefix, connector, avro_name)
             topic = topic_name(self._prefix, *name)
@@ -157,14 +158,16 @@ class _ChangeWriter:
         names, key = self._writer.key_names, self._writer.table.key
         return [orjson.dumps(dict(zip(names, [row[at] for at in key], strict=True))) for row in rows]
 
-    def envelopes(self, op: str, before: Sequence[Row] | None, after: Sequence[Row] | None, first: int = 0) -> Encoded:
+    def envelopes(
+        self, op: str, before: Sequence[Row] | None, after: Sequence[Row] | None, first: int = 0, moved: int = 0
+    ) -> Encoded:
         origin = self._change.origin
         head, tail = self._source_head.encode(origin), self._source_tail.encode(origin)
         end = string_bytes(op) + self._clock
         rows = before if before is not None else after
         count = 1 if rows is None else len(rows)
         return [
-            b"".join((images, head, long_bytes(number), tail, self._transaction(number), end))
+            b"".join((images, head, long_bytes(number), tail, self._transaction(number + moved), end))
             for number, images in enumerate(self._images(before, after, count), first)
         ]
 

@@ -18,6 +18,7 @@ from connectors.formats.connect import (
 from connectors.formats.connect_json import json_schema
 from connectors.serializing import Addressed, JsonSerializer
 from connectors.source import Change, Heartbeat, SourceEvent, Table, TransactionEvent
+from streamtrain.envelope import Op
 from streamtrain.topic.base import Messages
 
 Heads = tuple[bytes, bytes]
@@ -62,7 +63,8 @@ class SchemaJsonSerializer:
         name = (table.database, table.name)
         known = self._tables.get(name)
         # A table is the same object as long as it has not changed: comparing all its columns each time would cost more.
-        if known is None or known[0] is not table:
+        # A TRUNCATE does not tell the columns.
+        if known is None or (known[0] is not table and change.op is not Op.TRUNCATE):
             schemas = table_schemas(table, self._prefix, str(change.origin["connector"]))
             known = self._tables[name] = (table, _heads(schemas.key, schemas.envelope))
         return known[1]

@@ -56,13 +56,11 @@ def _documents(change: TableChange) -> list[dict[str, Any]]:
     if change.kind is ChangeKind.TRUNCATE:
         return []
     if change.kind is ChangeKind.DROP:
-        return [
-            _change(change, {"defaultCharsetName": None, "primaryKeyColumnNames": [], "columns": [], "comment": None})
-        ]
+        return [_change(change, None)]
     return [] if change.schema is None else [_change(change, _table(change.schema))]
 
 
-def _change(change: TableChange, table: dict[str, Any]) -> dict[str, Any]:
+def _change(change: TableChange, table: dict[str, Any] | None) -> dict[str, Any]:
     return {"type": change.kind.value, "id": '"{}"."{}"'.format(*change.name), "table": table}
 
 

@@ -39,13 +39,16 @@ def make(request: pytest.FixtureRequest) -> Make:
 def expected(change: Change) -> list[Message]:
     """The messages as orjson writes them from whole documents, row by row."""
 
+    found: list[Message] = []
+
     def image(row: Any) -> Any:
         return None if row is None else dict(zip(change.table.columns, row, strict=True))
 
     def document(op: str, before: Any, after: Any, n: int) -> bytes:
         part = change.transaction
         marked = {"snapshot": change.markers[n]} if change.markers else {}
-        orders = None if part is None else (part.total_order + n, part.data_collection_order + n)
+        before_it = sum(message.value is not None for message in found)
+        orders = None if part is None else (part.total_order + before_it, part.data_collection_order + before_it)
         return orjson.dumps({
             "before": image(before), "after": image(after),
             "source": {**change.origin, "row": 0 if change.markers else n, **marked},
@@ -58,7 +61,6 @@ def expected(change: Change) -> list[Message]:
         table = change.table
         return orjson.dumps({table.columns[index]: row[index] for index in table.key}) if table.key else None
 
-    found = []
     rows = change.after if change.after is not None else change.before or ()
     for n in range(len(rows)):
         before = None if change.before is None else change.before[n]
@@ -71,7 +73,7 @@ def expected(change: Change) -> list[Message]:
         else:
             named = ((NEW_KEY_HEADER, new),) if after is not None and new else ()
             found.append(Message(old or None, document("d", before, None, n), named))
-            found.extend([Message(old, None)] if old else [])
+            found.extend([Message(old, None, named)] if old else [])
             if after is not None:
                 found.append(Message(new or None, document("c", None, after, n), ((OLD_KEY_HEADER, old or b""),)))
     return found

@@ -59,8 +59,8 @@ class Debezium:
         libraries("debezium", *ARTIFACTS)
 
     @classmethod
-    def start(cls, connector: Mapping[str, str], bootstrap: str, workdir: Path) -> Debezium:
-        """Run one connector on a worker of its own, and return once its task runs.
+    def start(cls, connector: Mapping[str, str], bootstrap: str, workdir: Path, *more: Mapping[str, str]) -> Debezium:
+        """Run one connector on a worker of its own, and ``more`` with other names beside it; return once their tasks run.
 
         ``connector`` holds its properties, at least ``connector.class`` and what that one asks for; they win over
         ``CONNECTOR``. Offsets are kept in ``workdir``: started again there, it goes on where it was.
@@ -74,12 +74,16 @@ class Debezium:
             "offset.storage.file.filename": str(workdir / "offsets"),
         }
         write_properties(workdir / "worker.properties", WORKER | worker)
-        write_properties(workdir / "connector.properties", CONNECTOR | dict(connector))
+        connectors = [CONNECTOR | dict(one) for one in (connector, *more)]
+        files = [f"{one['name']}.properties" for one in connectors]
+        for file, one in zip(files, connectors, strict=True):
+            write_properties(workdir / file, one)
         program = (java(), *JVM, "-cp", f"{libraries('debezium', *ARTIFACTS)}/*")
-        main = ("org.apache.kafka.connect.cli.ConnectStandalone", "worker.properties", "connector.properties")
+        main = ("org.apache.kafka.connect.cli.ConnectStandalone", "worker.properties", *files)
         running = cls(Process((*program, *main), log=log, folder=workdir), port, log)
         running._process.start()
-        running._wait_until_running((CONNECTOR | dict(connector))["name"])
+        for one in connectors:
+            running._wait_until_running(one["name"])
         return running
 
     @property
