@@ -14,7 +14,12 @@ def markers(job: Job, count: int, *, table_ends: bool, job_ends: bool) -> list[s
         return []
     marked = ["true"] * count
     if not job.rows:
-        marked[0] = "first_in_data_collection" if job.rows_before else "first"
+        marked[0] = "first_in_data_collection"
     if table_ends:
-        marked[-1] = "last" if job_ends else "last_in_data_collection"
+        marked[-1] = "last_in_data_collection"
+    # A row that is several of them is the last of all rather than the first of all, and that rather than a table's.
+    if not (job.rows or job.rows_before):
+        marked[0] = "first"
+    if table_ends and job_ends:
+        marked[-1] = "last"
     return marked
