@@ -33,7 +33,7 @@ SET @statement = NULL, @source_password = NULL, @state_password = NULL, @generat
 
 -- Reads the tables for the snapshot, and follows the binary log.
 GRANT SELECT ON shop.* TO streamtrain@'%';
-GRANT RELOAD, REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO streamtrain@'%';
+GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO streamtrain@'%';
 
 -- Owns its database: migrations create, alter and drop tables there.
 GRANT ALL ON streamtrain.* TO streamtrain_state@'%';

@@ -13,20 +13,23 @@ from tests.servers import Database
 pytestmark = pytest.mark.servers
 
 RIGHTS = {
-    "mysql": ("SELECT ON `{0}`.`events`", "REPLICATION SLAVE ON *.*", "REPLICATION CLIENT ON *.*", "RELOAD ON *.*"),
+    "mysql": ("SELECT ON `{0}`.`events`", "REPLICATION SLAVE ON *.*", "REPLICATION CLIENT ON *.*"),
     "mariadb": ("SELECT ON `{0}`.`events`", "REPLICATION SLAVE ON *.*", "BINLOG MONITOR ON *.*"),
 }
+WITHOUT_KEY = {"mysql": ("RELOAD ON *.*",), "mariadb": ()}
+"""What it takes besides to read a table that has no key to be read by."""
 
 
-@pytest.fixture
-def rights(sql_server: Database, sql_database: str) -> list[str]:
+@pytest.fixture(params=["PRIMARY KEY", ""], ids=["a table with a key", "a table without one"])
+def rights(request: pytest.FixtureRequest, sql_server: Database, sql_database: str) -> list[str]:
     """The rights that are needed to capture a table of one row."""
     sql_server.execute(
-        "CREATE TABLE events (id INT PRIMARY KEY, note VARCHAR(20))", "INSERT INTO events VALUES (1, 'there')",
+        f"CREATE TABLE events (id INT {request.param}, note VARCHAR(20))", "INSERT INTO events VALUES (1, 'there')",
         database=sql_database,
     )  # fmt: skip
     flavor = "mariadb" if "MariaDB" in sql_server.execute("SELECT VERSION()")[0][0] else "mysql"
-    return [right.format(sql_database) for right in RIGHTS[flavor]]
+    needed = RIGHTS[flavor] + (() if request.param else WITHOUT_KEY[flavor])
+    return [right.format(sql_database) for right in needed]
 
 
 def captured(server: Database, database: str, url: str) -> list[Seen]:

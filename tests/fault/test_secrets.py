@@ -113,7 +113,7 @@ def world(tmp_path: Path, mysql: Database, mysql_database: str) -> Iterator[Worl
         f"INSERT INTO {mysql_database}.events VALUES (1, 2, 3, 'phone', 1), (2, 2, 4, 'desk', 0)",
         f"CREATE DATABASE {state}",
         f"CREATE USER secret_source@'%' IDENTIFIED BY '{SECRETS['source']}'",
-        "GRANT SELECT, RELOAD, REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO secret_source@'%'",
+        "GRANT SELECT, REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO secret_source@'%'",
         f"CREATE USER secret_state@'%' IDENTIFIED BY '{SECRETS['state']}'",
         f"GRANT ALL ON {state}.* TO secret_state@'%'",
     )
