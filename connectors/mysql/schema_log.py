@@ -34,6 +34,7 @@ class SchemaLog:
     """What is known of the tables of one server. ``captured(database, name)`` says of which it has to be known."""
 
     def __init__(self, server: Server, captured: Callable[[str, str], bool]) -> None:
+        self._server = server
         self._mariadb = server.flavor is Flavor.MARIADB
         self._dialect = Dialect(self._mariadb, server.version)
         self._explicit_timestamps = server.version >= _EXPLICIT_TIMESTAMPS[server.flavor]
@@ -43,6 +44,13 @@ class SchemaLog:
         self._kept_databases: dict[str, str] = {}
         self._moved = False
         """Something may have changed since the last ``take_notes``."""
+
+    def copy(self) -> SchemaLog:
+        """Another one with the same tables, which goes its own way."""
+        other = SchemaLog(self._server, self._captured)
+        other._catalog.tables = dict(self._catalog.tables)
+        other._catalog.databases = dict(self._catalog.databases)
+        return other
 
     def load(self, notes: Mapping[str, bytes]) -> None:
         """Take up what was kept. Raises PositionLost if it is of another version."""

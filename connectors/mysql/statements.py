@@ -37,6 +37,10 @@ class Kind(Enum):
     """May have changed rows that no row event tells of."""
 
 
+STRUCTURAL = frozenset({Kind.NO_ROWS, Kind.TRUNCATE, Kind.EXCHANGE})
+"""What may be DDL."""
+
+
 @dataclass(frozen=True, slots=True)
 class Statement:
     """A statement's kind, and what it is about: a table as (database, name), a savepoint or an XA transaction."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from connectors.mysql.binlog.decoder import EventDecoder
-from connectors.mysql.binlog.events import Event
+from connectors.mysql.binlog.events import Event, TableMap
 from connectors.mysql.connection import Connection
 from connectors.mysql.emission import Emission
 from connectors.mysql.log_reader import LogReader
@@ -17,6 +17,7 @@ from connectors.mysql.replication import Dump
 from connectors.mysql.schema_log import SchemaLog
 from connectors.mysql.server import Server
 from connectors.mysql.server_errors import POSITION_LOST_HINT
+from connectors.mysql.structure_watch import StructureWatch
 from connectors.mysql.transaction import HoldLimits
 from connectors.mysql.transactions import Transactions, TransactionSettings
 from connectors.mysql.value_modes import DEFAULT_MODES, ValueModes
@@ -88,6 +89,8 @@ class BinlogStream:
                 settings.captured, settings.limits, server.lower_case_names, self._find_prepared, schema_log.apply
             ),
         )
+        self._watch = StructureWatch(schema_log, server, settings.captured, connect)
+        self._watch.begin(position)
         self._silent_s = 0.0
         self._failure: StreamtrainError | None = None
         self._again: LogReader | None = None
@@ -139,6 +142,8 @@ class BinlogStream:
                 self._listen(wait_s)
                 return
             self._silent_s = 0.0
+            if isinstance(event, TableMap) and self._again is None:
+                self._watch.saw(event, transactions.position)
             transactions.accept(event)
             self._log.skim = transactions.skimming
             if transactions.wanted is not self._wanted:

@@ -21,7 +21,7 @@ from connectors.mysql.emission import Commit, Emission
 from connectors.mysql.offsets import Offsets
 from connectors.mysql.position import LogPosition, PreparedXa
 from connectors.mysql.prepared import PreparedTransactions
-from connectors.mysql.statements import Kind, Statement, classify
+from connectors.mysql.statements import STRUCTURAL, Kind, Statement, classify
 from connectors.mysql.transaction import Held, HoldLimits, Ranges, Transaction, in_ranges
 from connectors.source import Table
 from streamtrain.errors import PositionLost, UnsupportedChange
@@ -31,8 +31,6 @@ _ROW_FORMAT_HINT = (
     "`snapshot: when_needed` with a new topic.prefix reads the tables anew"
 )
 _OTHER_LOG_HINT = "the server's log is not the one that was read before: go back to that server, or begin again under a new topic.prefix"
-_STRUCTURAL = {Kind.NO_ROWS, Kind.TRUNCATE, Kind.EXCHANGE}
-"""What may be DDL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,7 +327,7 @@ class Transactions:
     def _query(self, event: events.Query) -> None:
         statement = classify(event.sql, event.database)
         transaction = self._transaction
-        altered = self._altered(event) if statement.kind in _STRUCTURAL else ()
+        altered = self._altered(event) if statement.kind in STRUCTURAL else ()
         self._statements[statement.kind](event, statement)
         if altered:
             transaction = transaction or Transaction(*self._at(event))

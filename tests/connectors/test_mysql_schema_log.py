@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pymysql
@@ -12,7 +13,7 @@ from connectors.source import Change, SchemaChange, SourceEvent
 from streamtrain.envelope import Op
 from streamtrain.errors import UnsupportedChange
 from tests.connectors.ddl_statements import OWN_TYPES, TYPES
-from tests.connectors.mysql_capture import Kept, follow, source_for
+from tests.connectors.mysql_capture import Kept, follow, read_to_end, source_for
 from tests.servers import Database, PrivateMariaDB, PrivateMySQL
 
 pytestmark = pytest.mark.servers
@@ -180,7 +181,7 @@ def test_a_beginning_tells_of_each_captured_table(server: Database, database: st
     assert {f"schema/{database}.one", f"schema/{database}.two", f"database/{database}"} <= kept.notes.keys()
 
 
-def test_an_alteration_that_the_log_does_not_show_stops_capture_where_columns_have_no_names(
+def test_a_row_that_does_not_fit_the_structure_stops_capture_where_columns_have_no_names(
     server: Database, database: str, *, minimal: bool
 ) -> None:
     server.execute("CREATE TABLE t (id INT PRIMARY KEY, a INT, b VARCHAR(20))", database=database)
@@ -190,6 +191,8 @@ def test_an_alteration_that_the_log_does_not_show_stops_capture_where_columns_ha
         "ALTER TABLE t MODIFY b VARCHAR(20) AFTER id",
         "SET SESSION sql_log_bin = 1",
         "INSERT INTO t VALUES (1, 'x', 2)",
+        "SET SESSION sql_log_bin = 0",
+        "ALTER TABLE t MODIFY b VARCHAR(20) AFTER a",
         database=database,
     )
     source = source_for(server, f"{database}.t")
@@ -200,6 +203,51 @@ def test_an_alteration_that_the_log_does_not_show_stops_capture_where_columns_ha
         follow(source, kept)
     assert f"table {database}.t" in caught.value.message
     assert "binlog_row_metadata=FULL" in caught.value.hint
+
+
+SWAPPED = (
+    "SET SESSION sql_log_bin = 0",
+    "ALTER TABLE t MODIFY b INT AFTER id",
+    "SET SESSION sql_log_bin = 1",
+    "INSERT INTO t (id, a, b) VALUES (2, 10, 20)",
+)
+"""Columns of one type change places where the log does not show it."""
+
+
+def test_columns_of_one_type_that_changed_places_out_of_sight_are_not_taken_for_each_other(
+    server: Database, database: str, *, minimal: bool
+) -> None:
+    server.execute("CREATE TABLE t (id INT PRIMARY KEY, a INT, b INT)", database=database)
+    kept = begun(server, f"{database}.t")
+    server.execute("ALTER TABLE t ADD COLUMN c INT", *SWAPPED, "ALTER TABLE t ADD COLUMN d INT", database=database)
+    source = source_for(server, f"{database}.t")
+    if not minimal:
+        assert rows(follow(source, kept)) == [("c", "t", {"id": 2, "b": 20, "a": 10, "c": None})]
+        return
+    with pytest.raises(UnsupportedChange, match=rf"{database}\.t between") as caught:
+        follow(source, kept)
+    assert "binlog_row_metadata=FULL" in caught.value.hint
+
+
+def test_columns_that_change_places_out_of_sight_while_capture_runs_stop_it_before_a_row(
+    server: Database, database: str, *, minimal: bool
+) -> None:
+    server.execute("CREATE TABLE t (id INT PRIMARY KEY, a INT, b INT)", database=database)
+    kept, found = begun(server, f"{database}.t"), list[SourceEvent]()
+    with closing(source_for(server, f"{database}.t")) as source:
+        source.open(kept.position, kept.notes)
+        server.execute(
+            "INSERT INTO t VALUES (0, 1, 2)", "FLUSH TABLES", "INSERT INTO t VALUES (1, 1, 2)", database=database
+        )
+        found += read_to_end(source)[0]
+        server.execute(*SWAPPED, database=database)
+        if minimal:
+            with pytest.raises(UnsupportedChange, match=rf"{database}\.t between"):
+                found += read_to_end(source)[0]
+        else:
+            found += read_to_end(source)[0]
+    seen = [{"id": 0, "a": 1, "b": 2}, {"id": 1, "a": 1, "b": 2}, {"id": 2, "a": 10, "b": 20}]
+    assert [row for _, _, row in rows(found)] == seen[: 2 if minimal else 3]
 
 
 def test_a_statement_that_is_not_understood_stops_capture_only_where_columns_have_no_names(

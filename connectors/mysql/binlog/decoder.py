@@ -220,7 +220,7 @@ class EventDecoder:
                 self._maps.clear()
             self._maps[description] = mapped
         self._tables[table_id] = mapped
-        return TableMap(mapped.database, mapped.name, mapped.wanted, **header.fields())
+        return TableMap(mapped.database, mapped.name, table_id, mapped.wanted, **header.fields())
 
     def _named(self, reader: Reader) -> _Mapped:
         reader.uint(2)

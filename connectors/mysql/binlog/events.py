@@ -135,6 +135,8 @@ class TableMap(Event):
 
     database: str
     name: str
+    table_id: int
+    """Its number as the server has it open; another one after each alteration, and after others too."""
     wanted: bool
 
 
