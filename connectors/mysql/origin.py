@@ -5,15 +5,13 @@ Fields and their order: https://debezium.io/documentation/reference/stable/conne
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from connectors.source import Table
 from streamtrain import __version__
 
 
-@dataclass(frozen=True, slots=True)
-class LogPlace:
+class LogPlace(NamedTuple):
     """What the block says of the log: file, byte offset of the event, whose transaction it was, by which statement."""
 
     file: str

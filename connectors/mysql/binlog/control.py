@@ -62,7 +62,7 @@ class Header(NamedTuple):
         """Raises Malformed if ``data`` is shorter, or not of the length that the header tells."""
         if len(data) < HEADER_LENGTH:
             raise Malformed(f"{len(data)} bytes are shorter than an event's header")
-        header = cls._make(_HEADER.unpack_from(data))
+        header = tuple.__new__(cls, _HEADER.unpack_from(data))  # _make would count the fields first
         if header[3] != len(data):
             raise Malformed(f"the header tells of {header.size} bytes, where {len(data)} have come")
         return header
