@@ -2,10 +2,12 @@
 
 from setuptools import Extension, setup
 
-NAMES = ("connectors._row_json", "connectors.mysql.binlog._rows")
+NAMES = ("connectors._row_json", "connectors.mysql._cells", "connectors.mysql.binlog._rows")
+HEADERS = ["connectors/mysql/_calendar.h"]
 
 setup(
     ext_modules=[
-        Extension(name, [name.replace(".", "/") + ".c"], extra_compile_args=["-O3"], optional=True) for name in NAMES
+        Extension(name, [name.replace(".", "/") + ".c"], depends=HEADERS, extra_compile_args=["-O3"], optional=True)
+        for name in NAMES
     ]
 )

@@ -12,8 +12,9 @@ from pymysql.converters import escape_int, escape_string
 
 from connectors.mysql.address import Address
 from connectors.mysql.packets import PacketReader
-from connectors.mysql.result_rows import Cell, ResultRows
+from connectors.mysql.result_rows import ResultRows
 from connectors.mysql.server_errors import login_remedy, translate
+from connectors.mysql.text_cells import Cell
 from streamtrain import login
 from streamtrain.errors import AccessDenied, SourceUnavailable
 from streamtrain.tls import refusal

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from connectors.mysql.packets import PacketReader
+from connectors.mysql.text_cells import Cell, cells
 
-Cell = bytes | None
 Check = Callable[[bytes], bytes]
 """Raises the server's error that a packet holds; else gives it back."""
 
 _EOF = 0xFE
 _ERROR = 0xFF
-_NULL_CELL = 0xFB
 _LONGEST_EOF = 9
-_LENGTH_BYTES = {0xFC: 2, 0xFD: 3, 0xFE: 8}
 _CLOCK_EVERY = 512
 
 
@@ -69,25 +67,3 @@ class ResultRows:
             if len(rows) % _CLOCK_EVERY == 0 and late():
                 break
         return rows, size
-
-
-def cells(row: bytes, columns: int) -> list[Cell]:
-    """The cells of a text row: each a length and that many bytes, or 0xFB for NULL.
-
-    https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_com_query_response_text_resultset_row.html
-    """
-    found: list[Cell] = []
-    at = 0
-    for _ in range(columns):
-        length = row[at]
-        at += 1
-        if length >= _NULL_CELL:
-            if length == _NULL_CELL:
-                found.append(None)
-                continue
-            width = _LENGTH_BYTES[length]
-            length = int.from_bytes(row[at : at + width], "little")
-            at += width
-        found.append(row[at : at + length])
-        at += length
-    return found

@@ -10,13 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from connectors.mysql import values
+from connectors.mysql import text_cells, values
 from connectors.mysql.binlog.reading import Malformed
 from connectors.mysql.connection import quote_identifier, quote_table
 from connectors.mysql.field_types import field_type
-from connectors.mysql.result_rows import Cell
 from connectors.mysql.structure import Column, TableSchema
-from connectors.mysql.surrogates import SURROGATES
+from connectors.mysql.text_cells import Cell
 from connectors.mysql.value_modes import CONVERSIONS, ValueModes, conversion
 from connectors.mysql.value_types import ValueType, declared_type
 from connectors.source import Row
@@ -25,14 +24,10 @@ from streamtrain.errors import SourceMisconfigured, UnsupportedChange
 Convert = Callable[[bytes], Any]
 
 
-def _text(cell: bytes) -> str:
-    return cell.decode("utf-8", SURROGATES)
-
-
 _VALUE_HINT = "change the value, or leave the table out of source.include"
 _PLAIN: dict[str, Convert] = {
     **dict.fromkeys(("tinyint", "smallint", "mediumint", "int", "bigint", "year"), int),
-    **dict.fromkeys(("decimal", "text", "enum", "set", "uuid"), _text),
+    **dict.fromkeys(("decimal", "text", "enum", "set", "uuid"), text_cells.text),
     "double": float,
     "bytes": values.base64_text,
     "geometry": values.geometry_value,
@@ -113,29 +108,28 @@ def _float32(_column: Column) -> Convert:
 
 
 def _date(column: Column) -> Convert:
-    zero = None if column.nullable else values.ZERO
-
-    def convert(cell: bytes) -> int | None:
-        days = values.date_from_text(cell.decode("ascii"))
-        return zero if days is None else days
-
-    return convert
+    if column.nullable:
+        return text_cells.date
+    return lambda cell: text_cells.date(cell) or values.ZERO
 
 
 def _datetime(column: Column) -> Convert:
     zero = None if column.nullable else values.ZERO
-    digits = column.fraction_digits
+    in_milliseconds = column.fraction_digits <= 3
 
     def convert(cell: bytes) -> int | None:
-        moment = values.datetime_from_text(cell.decode("ascii"), digits)
-        return zero if moment is None else moment
+        moment = text_cells.datetime(cell)
+        if moment is None:
+            return zero
+        return moment // 1000 if in_milliseconds else moment
 
     return convert
 
 
 def _timestamp(column: Column) -> Convert:
-    zero = None if column.nullable else values.ZERO_TIMESTAMP
-    return lambda cell: values.timestamp_from_text(cell.decode("ascii")) or zero
+    if column.nullable:
+        return text_cells.timestamp
+    return lambda cell: text_cells.timestamp(cell) or values.ZERO_TIMESTAMP
 
 
 def _bits(column: Column) -> Convert:

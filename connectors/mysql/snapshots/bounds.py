@@ -15,8 +15,8 @@ from typing import Any
 
 from connectors.mysql import values
 from connectors.mysql.connection import Connection, quote_identifier
-from connectors.mysql.result_rows import Cell
 from connectors.mysql.structure import Column
+from connectors.mysql.text_cells import Cell
 from connectors.mysql.value_modes import DEFAULT_MODES, BinaryMode, ValueModes
 from connectors.source import Row
 from streamtrain.errors import UnsupportedChange

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from connectors.mysql.position import LogPosition
-from connectors.mysql.result_rows import Cell, ResultRows
+from connectors.mysql.result_rows import ResultRows
 from connectors.mysql.snapshots.bounds import Bound
 from connectors.mysql.snapshots.plan import Plan
 from connectors.mysql.snapshots.sessions import Sessions
+from connectors.mysql.text_cells import Cell
 from streamtrain.errors import SourceMisconfigured
 
 _CHUNK_S = 0.1
