@@ -67,7 +67,7 @@ class _Visit:
 
     def _version(self) -> Check:
         oldest = _OLDEST[self._server.flavor]
-        needed = f"{self._server.flavor.value} {'.'.join(map(str, oldest))} or newer: only these log column names"
+        needed = f"{self._server.flavor.value} {'.'.join(map(str, oldest))} or newer: older ones were not tried"
         recent = self._server.version >= oldest
         return Check(
             "mysql version", "ok" if recent else "fail", self._server.version_text, needed, "update the server"

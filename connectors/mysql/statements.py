@@ -126,7 +126,9 @@ def _alter(words: _Words, database: str) -> Statement:
         return Statement(Kind.NO_ROWS)
     table = words.table(database, {"IF", "EXISTS"})
     rest = words.rest()
-    if "EXCHANGE" in rest or ("IMPORT" in rest and rest & {"TABLESPACE", "PARTITION"}):
+    imported = "IMPORT" in rest and rest & {"TABLESPACE", "PARTITION"}
+    converted = "CONVERT" in rest and "PARTITION" in rest and not rest & {"CHARACTER", "CHARSET"}
+    if "EXCHANGE" in rest or imported or converted:
         return Statement(Kind.EXCHANGE, table)
     return Statement(Kind.NO_ROWS)
 

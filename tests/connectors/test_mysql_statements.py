@@ -83,6 +83,8 @@ def test_what_may_change_rows_unseen_is_told(sql: str) -> None:
         "ALTER TABLE `t` EXCHANGE PARTITION p0 WITH TABLE other",
         "ALTER ONLINE TABLE IF EXISTS t /* c */ IMPORT TABLESPACE",
         "alter table t import partition p0 tablespace",
+        "ALTER TABLE t CONVERT PARTITION p0 TO TABLE shop.other",
+        "ALTER TABLE t CONVERT TABLE other TO PARTITION p0 VALUES LESS THAN (5)",
     ],
 )
 def test_rows_that_come_from_elsewhere_are_told_with_their_table(sql: str) -> None:
