@@ -84,6 +84,10 @@ def classify(sql: str, database: str) -> Statement:
     words = _Words(sql)
     if words.empty:
         return Statement(Kind.NO_ROWS)
+    return _ruled(words, database)
+
+
+def _ruled(words: _Words, database: str) -> Statement:
     verb = words.next_word()
     if verb in _NO_ROWS:
         return Statement(Kind.NO_ROWS)
@@ -113,9 +117,14 @@ def _truncate(words: _Words, database: str) -> Statement:
     return Statement(Kind.TRUNCATE, words.table(database, {"TABLE"}))
 
 
-def _set(words: _Words, _database: str) -> Statement:
-    """Accounts alone are logged as SET; SET STATEMENT … FOR runs another statement."""
-    return Statement(Kind.NO_ROWS if words.next_word() in {"PASSWORD", "DEFAULT", "ROLE"} else Kind.UNKNOWN)
+def _set(words: _Words, database: str) -> Statement:
+    """Accounts alone are logged as SET; SET STATEMENT … FOR of MariaDB stands before another statement."""
+    what = words.next_word()
+    if what != "STATEMENT":
+        return Statement(Kind.NO_ROWS if what in {"PASSWORD", "DEFAULT", "ROLE"} else Kind.UNKNOWN)
+    if not words.pass_word("FOR"):
+        return Statement(Kind.UNKNOWN)
+    return _ruled(words, database)
 
 
 def _alter(words: _Words, database: str) -> Statement:
@@ -168,6 +177,13 @@ class _Words:
         word = self.peek_word()
         self._at += 1
         return word
+
+    def pass_word(self, word: str) -> bool:
+        """Pass all up to a plain word and that itself; whether it came."""
+        while self._at < len(self._tokens):
+            if self.next_word() == word:
+                return True
+        return False
 
     def rest(self) -> set[str]:
         """The plain words that are left, in upper case."""

@@ -140,6 +140,7 @@ CREATE DATABASE IF NOT EXISTS {database} CHARACTER SET latin1
 RENAME TABLE parted TO {database}.parts
 DROP TABLE IF EXISTS {database}.`nope`, parts, keys_
 TRUNCATE TABLE swap
+mariadb: SET STATEMENT max_statement_time = 9, sql_mode = '' FOR ALTER TABLE swap ADD COLUMN c INT FIRST
 CREATE OR REPLACE VIEW seen AS SELECT 1 AS one
 DROP VIEW seen
 """

@@ -95,6 +95,9 @@ class _Statement:
 
     def run(self) -> Iterator[TableChange]:
         cursor = self._cursor
+        if cursor.accept("SET", "STATEMENT"):
+            while not (cursor.at_end or cursor.accept("FOR")):
+                cursor.next()
         verb = cursor.accept_any("CREATE", "ALTER", "DROP", "RENAME", "TRUNCATE")
         if verb == "CREATE":
             yield from self._create()
