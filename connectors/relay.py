@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import orjson
 
 from connectors.serializing import Serializer
-from connectors.source import Change, Heartbeat, Position, Source, SourceBatch, SourceEvent
+from connectors.source import Change, Heartbeat, Position, SnapshotProgress, Source, SourceBatch, SourceEvent
 from streamtrain import faults
 from streamtrain.topic.base import TopicWriter
 
@@ -37,11 +37,13 @@ class CaptureProgress:
     rows: int
     transactions: int
     snapshot: bool
-    """Whether the initial snapshot is still being read."""
+    """Whether rows are still being read that were there before."""
     lag_ms: int | None
     """Age of the newest change when it was read; None while there was none."""
     unpublished: int
     """Rows that were sent in the transaction under way: they count in ``rows`` once it is committed."""
+    reading: SnapshotProgress | None = None
+    """How far that has come, if the source tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,7 @@ class Relay:
         self._committed_at = self._open_since = 0.0
         self._heartbeat_at = 0.0
         self._lag_ms: int | None = None
+        self._reading: SnapshotProgress | None = None
 
     def open(self) -> None:
         """Go on at the position of the last committed transaction."""
@@ -106,7 +109,8 @@ class Relay:
         return CaptureProgress(
             rows=self._rows,
             transactions=self._transactions,
-            snapshot=self._position is None,
+            snapshot=self._position is None or self._reading is not None,
+            reading=self._reading,
             lag_ms=self._lag_ms,
             unpublished=self._unpublished_rows,
         )
@@ -125,6 +129,7 @@ class Relay:
             faults.passed("capture.sent")
         self._notes |= batch.notes
         self._position = batch.position
+        self._reading = batch.snapshot
 
     def _beat(self) -> None:
         """A heartbeat, if one is due: it says how far capture has come, which is nowhere while a snapshot is read."""

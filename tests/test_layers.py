@@ -49,6 +49,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "connectors.__init__": set(),
     "connectors.source": {"streamtrain.envelope"},
     "connectors.checks": set(),
+    "connectors.signals": set(),
     "connectors.row_json": {"connectors.source", "connectors._row_json"},
     "connectors.messages": {"connectors.source", "streamtrain.envelope", "streamtrain.topic"},
     "connectors.envelope": {"connectors.messages", "connectors.source", "connectors.row_json", "streamtrain.topic"},
@@ -61,7 +62,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "connectors.relay": {"connectors.source", "connectors.serializing", "streamtrain.topic"},
     "connectors.mysql": {
-        "connectors.source", "connectors.checks", "streamtrain.envelope", "streamtrain.login", "streamtrain.tls",
+        "connectors.signals", "connectors.source", "connectors.checks", "streamtrain.envelope", "streamtrain.login", "streamtrain.tls",
     },
     "connectors.sqlite": {"connectors.source", "connectors.checks", "streamtrain.envelope"},
 }  # fmt: skip

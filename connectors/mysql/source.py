@@ -29,11 +29,13 @@ from connectors.mysql.schema_log import SchemaLog
 from connectors.mysql.server import Flavor, Server, inspect, log_end
 from connectors.mysql.settings import MysqlSettings
 from connectors.mysql.snapshots.jobs import adapted, initial_jobs
+from connectors.mysql.snapshots.signalled import obeyed
 from connectors.mysql.snapshots.snapshots import Snapshots, SnapshotSettings
 from connectors.mysql.snapshots.state import SnapshotState
 from connectors.mysql.stream import BinlogStream, StreamSettings
 from connectors.mysql.structures import adopt_missing, announced, structures_at
 from connectors.mysql.transaction import HoldLimits
+from connectors.signals import SignalChannel, parse
 from connectors.source import NO_NOTES, Position, SchemaChange, SourceBatch, SourceEvent, TransactionEvent
 from streamtrain import log
 from streamtrain.errors import PositionLost, SourceMisconfigured, SourceUnavailable
@@ -42,6 +44,7 @@ _log = log.get("mysql")
 
 # Before the first file of another server's log, until it says in which file its GTIDs are.
 _ELSEWHERE = "unknown.0"
+_LISTEN_EVERY_S = 0.5
 
 
 class MysqlSource:
@@ -55,8 +58,12 @@ class MysqlSource:
         settings: MysqlSettings,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
+        signals: SignalChannel | None = None,
     ) -> None:
         self._settings = settings
+        self._signals = signals
+        self._signal_offset: int | None = None
+        self._signals_read_s = 0.0
         self._address = settings.address
         self._clock = clock
         self._monotonic = monotonic
@@ -137,10 +144,11 @@ class MysqlSource:
         return ours is not None and theirs is not None and ours.covers(theirs)
 
     def close(self) -> None:
-        for part in (self._idle, self._snapshots, self._stream):
+        for part in (self._idle, self._snapshots, self._stream, self._signals):
             if part is not None:
                 part.close()
         self._schema_log, self._found = None, []
+        self._signal_offset, self._signals_read_s = None, 0.0
         self._idle = self._server = self._snapshots = self._stream = self._position = None
 
     def _connect(self) -> Connection:
@@ -202,6 +210,7 @@ class MysqlSource:
     def _go_on(self, server: Server, position: Position) -> None:
         document = dict(position)
         state = SnapshotState.from_json(document.pop("snapshots", None))
+        self._signal_offset = document.pop("signals", None)
         start = self._position = LogPosition.from_json(document)
         try:
             with closing(self._connect()) as connection:
@@ -275,11 +284,24 @@ class MysqlSource:
             raise SourceUnavailable("the source is not open", hint="open it first")
         changes = self._stream.read(snapshots.patience_s(timeout_s), snapshots.halt)
         position = self._position = self._stream.position
+        self._listen(snapshots)
         if not snapshots.active:
             return SourceBatch(changes, self._document(), self._lag_ms(changes))
         passed = snapshots.route(changes)
         read = snapshots.advance(position)
         return SourceBatch([*passed, *read], self._document(), self._lag_ms(changes), snapshot=snapshots.progress())
+
+    def _listen(self, snapshots: Snapshots) -> None:
+        """Obey the signals that have come. Their offset goes into the position, so that each is obeyed once."""
+        now_s = self._monotonic()
+        if self._signals is None or now_s - self._signals_read_s < _LISTEN_EVERY_S:
+            return
+        self._signals_read_s = now_s
+        self._signal_offset, values = self._signals.read(self._signal_offset)
+        for signal in filter(None, map(parse, values)):
+            with closing(self._connect()) as connection:
+                captured = tables(connection, self._captures)
+            snapshots.change(obeyed(snapshots.state, signal, captured, self._now_us()))
 
     def _document(self) -> Position | None:
         """The position as it is kept."""
@@ -288,6 +310,8 @@ class MysqlSource:
         document = self._position.to_json()
         if self._snapshots.active:
             document["snapshots"] = self._snapshots.state.document
+        if self._signal_offset is not None:
+            document["signals"] = self._signal_offset
         return document
 
     def _now_us(self) -> int:

@@ -11,7 +11,20 @@ import typer
 import typer.exceptions
 
 from streamtrain import __version__, log
-from streamtrain.cli import checkpoints, connect, deadletters, demo, doctor, init, predict, replay, status, train, up
+from streamtrain.cli import (
+    checkpoints,
+    connect,
+    deadletters,
+    demo,
+    doctor,
+    init,
+    predict,
+    replay,
+    signal,
+    status,
+    train,
+    up,
+)
 from streamtrain.errors import StreamtrainError
 
 app = typer.Typer(
@@ -23,7 +36,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_COMMANDS = (demo, init, doctor, connect, train, up, status, predict, checkpoints, replay, deadletters)
+_COMMANDS = (demo, init, doctor, connect, train, up, status, predict, checkpoints, replay, deadletters, signal)
 for module in _COMMANDS:
     module.register(app)
 

@@ -18,10 +18,12 @@ from connectors.mysql.value_modes import ValueModes
 from connectors.relay import Clocks as RelayClocks
 from connectors.relay import RelaySettings
 from connectors.serializing import JsonSerializer, Serializer
+from connectors.signals import SignalChannel
 from connectors.source import Source
 from connectors.sqlite.schema import describe as describe_sqlite
 from connectors.sqlite.settings import SqliteSettings
 from connectors.sqlite.source import SqliteSource
+from streamtrain.cli.signalling import TopicSignals, signal_topic
 from streamtrain.config.endpoints import MysqlSource as MysqlConfig
 from streamtrain.config.endpoints import SqliteSource as SqliteConfig
 from streamtrain.config.load import load_config
@@ -112,12 +114,16 @@ def sqlite_settings(config: Config, part: SqliteConfig) -> SqliteSettings:
 def source(config: Config) -> Source:
     """The configured source, not yet opened. Raises ConfigError if there is none."""
     if isinstance(config.source, MysqlConfig):
-        return MysqlSource(mysql_settings(config, config.source))
+        return MysqlSource(mysql_settings(config, config.source), signals=_signals(config, config.source))
     if isinstance(config.source, SqliteConfig):
         return SqliteSource(sqlite_settings(config, config.source), batch_rows=config.source.commit_rows)
     raise ConfigError(
         "source.kind is none: there is nothing to capture", hint="run `streamtrain train`, or name a source"
     )
+
+
+def _signals(config: Config, part: MysqlConfig) -> SignalChannel | None:
+    return TopicSignals(lambda: reader(config), config.topic.prefix) if part.signals else None
 
 
 def relay_settings(config: Config) -> RelaySettings:
@@ -172,6 +178,15 @@ def writer(config: Config) -> TopicWriter:
             kafka_settings(config), topic.prefix, partitions=topic.partitions, replication=topic.replication
         )
     return FileWriter(topic.directory, topic.prefix, partitions=topic.partitions)
+
+
+def signal_writer(config: Config) -> TopicWriter:
+    """The writer of signals to this configuration's connector."""
+    topic = config.topic
+    name = signal_topic(topic.prefix)
+    if topic.kind == "kafka":
+        return KafkaWriter(kafka_settings(config), name, replication=topic.replication)
+    return FileWriter(topic.directory, name)
 
 
 def reader(config: Config) -> TopicReader:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from connectors.relay import CaptureProgress, Relay
+from connectors.source import SnapshotProgress
 from streamtrain import log
 from streamtrain.cli import build
 from streamtrain.cli.display import Display
@@ -48,7 +49,7 @@ def capture(config: Config, stop: Stop, *, until_caught_up: bool) -> None:
 
         def observe(progress: CaptureProgress) -> None:
             values = {"rows": progress.rows, "transactions": progress.transactions, "lag_ms": progress.lag_ms,
-                      "snapshot": progress.snapshot}  # fmt: skip
+                      "snapshot": progress.snapshot, **_reading(progress.reading)}  # fmt: skip
             display.show(values)
             report.running(values)
 
@@ -89,3 +90,17 @@ def ending_outage(outage: Outage, observe: Callable[[CaptureProgress], None]) ->
         observe(progress)
 
     return working
+
+
+def _reading(progress: SnapshotProgress | None) -> dict[str, object]:
+    """How far a snapshot has come, as it is shown. The server's estimate of a table's rows may be a good deal off."""
+    if progress is None:
+        return {}
+    percent = min(99, 100 * progress.table_rows // progress.table_estimate) if progress.table_estimate else None
+    return {
+        "reading": progress.table,
+        "table_rows": progress.table_rows,
+        "percent": percent,
+        "tables_left": progress.tables_left,
+        "rows_per_s": round(progress.rows_per_s),
+    }

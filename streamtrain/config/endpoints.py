@@ -116,6 +116,11 @@ class MysqlSource(DatabaseSource):
         description="Tell in `source.query` of each change the statement behind it, if the server logs it "
         "(`binlog_rows_query_log_events`, MariaDB's `binlog_annotate_row_events`). Statements hold values of all columns.",
     )
+    signals: bool = Field(
+        default=False,
+        description="Listen to signals in the topic `PREFIX-signal`, Debezium's or those of `streamtrain signal`: incremental "
+        "snapshots of tables, begun, paused, resumed and stopped while changes are streamed.",
+    )
     snapshot_keys: dict[Annotated[str, AfterValidator(one_table)], Annotated[str, Field(min_length=1)]] = Field(
         default_factory=dict,
         description="The column by which a snapshot reads a table, `{DATABASE.TABLE: COLUMN}`: for a large table without a key, "

@@ -45,6 +45,7 @@ DOES_NOT_DECIDE: frozenset[str] = frozenset(
         "source.snapshot",
         "source.include_schema_changes",
         "source.server_id",
+        "source.signals",
         "source.snapshot_keys",
         "source.decimal_handling_mode",  # the topic's records decide, however they came to be
         "source.bigint_unsigned_handling_mode",

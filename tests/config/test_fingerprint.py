@@ -43,6 +43,7 @@ INDIFFERENT = {
     "source.snapshot": "no_data",
     "source.include_schema_changes": False,
     "source.server_id": 9,
+    "source.signals": True,
     "source.snapshot_keys": {"shop.events": "at"},
     "source.decimal_handling_mode": "double",
     "source.bigint_unsigned_handling_mode": "long",

@@ -162,10 +162,7 @@ class Ordering:
             for first in range(0, len(found), _TEXTS_AT_ONCE):
                 asked = found[first : first + _TEXTS_AT_ONCE]
                 other = rules.literal(text)
-                signs = ", ".join(
-                    f"CASE WHEN {(one := rules.literal(each))} > {other} THEN 1 WHEN {one} < {other} THEN -1 ELSE 0 END"
-                    for each in asked
-                )
+                signs = ", ".join(_sign(rules.literal(each), other) for each in asked)
                 answer = self._connection.query(f"SELECT {signs}")[0]
                 for value, sign in zip(asked, answer, strict=True):
                     self._compared[index, value, text] = int(sign)
@@ -206,6 +203,11 @@ def _integer(text: str) -> int:
     return int.from_bytes(b64decode(text), "big", signed=True)
 
 
+def _sign(one: str, other: str) -> str:
+    """The SQL expression that is 1, 0 or -1."""
+    return f"({one} > {other}) - ({one} < {other})"
+
+
 def _number(text: str) -> str:
     return format(Decimal(text), "f")
 
@@ -215,7 +217,9 @@ def _quoted(text: str) -> str:
 
 
 def _collated(text: str, each: OrderColumn) -> str:
-    return f"CONVERT({_quoted(text)} USING {each.column.charset}) COLLATE {each.collation}"
+    quoted = _quoted(text)
+    as_stored = quoted if each.column.charset == "utf8mb4" else f"CONVERT({quoted} USING {each.column.charset})"
+    return f"{as_stored} COLLATE {each.collation}"
 
 
 def _timestamp_text(value: str, digits: int) -> str:

@@ -16,6 +16,7 @@ from connectors.mysql.snapshots.state import TableTask
 from connectors.mysql.snapshots.window import Window
 from connectors.source import Change, Row
 from streamtrain import faults
+from streamtrain.errors import SourceUnavailable
 
 _ARRIVAL_S = 0.01
 
@@ -100,7 +101,13 @@ class ChunkedTable:
             faults.passed("snapshot.asked")
 
     def _take(self, position: LogPosition) -> None:
-        arrived = self._reader.take(_ARRIVAL_S)
+        try:
+            arrived = self._reader.take(_ARRIVAL_S)
+        except SourceUnavailable:
+            if not self._sessions.watermarks.lock:
+                raise
+            self._window.reading = None  # it lost a lock to a writer, or waited too long for one: to be asked for again
+            return
         if arrived is None:
             if not self._reader.busy:
                 self._window.reading = None  # to be asked for again

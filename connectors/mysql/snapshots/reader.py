@@ -12,7 +12,7 @@ from connectors.mysql.snapshots.bounds import Bound
 from connectors.mysql.snapshots.plan import Plan
 from connectors.mysql.snapshots.sessions import Sessions
 from connectors.mysql.text_cells import Cell
-from streamtrain.errors import SourceMisconfigured
+from streamtrain.errors import SourceMisconfigured, SourceUnavailable
 
 _CHUNK_S = 0.1
 _FEWEST_ROWS = 64
@@ -66,16 +66,20 @@ class ChunkReader:
 
     def take(self, timeout_s: float) -> Arrived | None:
         """The chunk, once it has arrived whole; None if it has not yet, or has to be asked for again with more rows."""
-        if self._result is None:
+        result, began = self._result, self._monotonic()
+        if result is None:
             return None
-        began = self._monotonic()
-        while not self._result.ended:
-            rows, size = self._result.read(timeout_s, lambda: self._monotonic() - began > _CHUNK_S)
+        while not result.ended:
+            try:
+                rows, size = result.read(timeout_s, lambda: self._monotonic() - began > _CHUNK_S)
+            except SourceUnavailable:
+                self._result = None
+                raise
             self._keep(rows, size)
             if not rows or self._monotonic() - began > _CHUNK_S:
                 break
         self._spent_s += self._monotonic() - began
-        if not self._result.ended:
+        if not result.ended:
             return None
         self._result = None
         return self._bounded()

@@ -219,6 +219,10 @@ class Snapshots:
         block = self._origin.block(plan.reader.table, int(self._settings.clock() * 1_000_000), place, snapshot=snapshot)
         return [Change(plan.reader.table, Op.READ, None, rows, block, marked)] if rows else []
 
+    def change(self, state: SnapshotState) -> None:
+        """Go on with what a signal has made of ``state``."""
+        self._update(state)
+
     def _update(self, state: SnapshotState) -> None:
         self.state = state
         self._unread = state.unread()

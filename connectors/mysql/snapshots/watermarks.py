@@ -1,7 +1,7 @@
 """What makes a chunk exact: it sees all that the log has given so far, and nothing beyond a place that is known.
 
 A server writes a transaction to its log, and sends it from there, a moment before others see its rows. So a SELECT might
-miss what the log has given already. Three ways to be sure, none of which writes or takes a lock that keeps writers off:
+miss what the log has given already. Three ways to be sure, none of which writes; the first and the last lock nothing:
 
 - MySQL with GTIDs: ``gtid_executed`` takes in a transaction once its rows are seen.
 - MySQL without: a locking read waits for rows that are between the log and their commit.
@@ -55,7 +55,10 @@ class GtidWatermarks:
 
 
 class LockingWatermarks:
-    """MySQL without GTIDs. The read needs no right but SELECT from MySQL 8.0.22 on."""
+    """MySQL without GTIDs. The read needs no right but SELECT from MySQL 8.0.22 on.
+
+    For the length of a chunk writers of its rows wait, and one that locks them in another order may have to try again.
+    """
 
     lock = " FOR SHARE"
 

@@ -1,0 +1,169 @@
+"""Incremental snapshots, begun and ended by signals while changes are streamed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from typing import Any
+
+import orjson
+import pytest
+
+from connectors.mysql.source import MysqlSource
+from connectors.source import Change, Position
+from streamtrain.envelope import Op
+from tests.connectors.mysql_capture import settings_for
+from tests.connectors.test_mysql_chunks import KINDS, Folding, drained, filled, writing
+from tests.servers import Database
+
+pytestmark = pytest.mark.servers
+
+
+class Signals:
+    """A channel that holds what the test puts in."""
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+
+    def send(self, kind: str, *tables: str, **data: Any) -> None:
+        document = {"id": str(len(self.sent)), "type": kind, "data": {"data-collections": tables, **data}}
+        self.sent.append(orjson.dumps(document))
+
+    def read(self, offset: int | None) -> tuple[int | None, Sequence[bytes]]:
+        begin = len(self.sent) if offset is None else offset
+        return len(self.sent), self.sent[begin:]
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class Topic:
+    """What the changes make; a row that is read again has to be as the topic has it already."""
+
+    def __init__(self) -> None:
+        self.fold = Folding()
+        self.again: list[Any] = []
+
+    def take(self, changes: Sequence[Any]) -> None:
+        for change in changes:
+            assert isinstance(change, Change)
+            if change.op is Op.READ and change.origin["snapshot"] == "incremental":
+                for row in change.after or ():
+                    identity = tuple(row[index] for index in change.table.key)
+                    assert not identity or self.fold.rows.get(identity) == row, f"{row} is not what was streamed"
+                    self.again.append(row)
+            else:
+                self.fold.take([change])
+
+
+def source_with(server: Database, include: str, signals: Signals, **options: Any) -> MysqlSource:
+    ticks = iter(range(10**9))  # every look at the clock is a second later: signals are looked for at each read
+    settings = settings_for(server, include, chunk_rows=20, include_schema_changes=False, silence_s=1e9, **options)
+    return MysqlSource(settings, monotonic=lambda: float(next(ticks)), signals=signals)
+
+
+def read_until_done(source: MysqlSource, topic: Topic) -> Position:
+    position: Position | None = None
+    while position is None or "snapshots" in position:
+        batch = source.read(0.02)
+        topic.take(batch.changes)
+        position = batch.position
+    return position
+
+
+@pytest.mark.parametrize("name", ["integer", "text without case", "composite", "no order"])
+def test_rows_come_again_as_they_were_streamed_while_others_write_and_the_connector_restarts(
+    sql_server: Database, sql_database: str, name: str
+) -> None:
+    filled(sql_server, sql_database, KINDS[name])
+    signals, topic = Signals(), Topic()
+    with closing(source_with(sql_server, f"{sql_database}.t", signals)) as source:
+        source.open(None)
+        position = drained(source, topic.fold)
+        signals.send("execute-snapshot", f"{sql_database}\\..*")
+        with writing(sql_server, sql_database, KINDS[name]):
+            held, turn = list[Any](), 0
+            while position is None or "snapshots" in position or turn < 3:
+                batch = source.read(0.02)
+                held += batch.changes
+                turn += 1
+                if batch.position is not None:
+                    topic.take(held)
+                    held, position = [], batch.position
+                if turn % 9 == 0:
+                    held = []
+                    source.open(orjson.loads(orjson.dumps(position)))
+        end = source.end()
+        while not source.reached(end):
+            topic.take(source.read(0.2).changes)
+    assert len(topic.again) == len(set(topic.again)) or name == "no order"
+    assert len(topic.again) > 100
+
+
+def test_a_snapshot_is_paused_resumed_and_stopped(sql_server: Database, sql_database: str) -> None:
+    filled(sql_server, sql_database, KINDS["integer"])
+    signals, topic = Signals(), Topic()
+    with closing(source_with(sql_server, f"{sql_database}.t", signals)) as source:
+        source.open(None)
+        drained(source, topic.fold)
+        signals.send("execute-snapshot", f"{sql_database}.t")
+        while not topic.again:
+            topic.take(source.read(0.02).changes)
+        signals.send("pause-snapshot")
+        source.read(0.02)
+        paused = source.read(0.02)
+        assert paused.position is not None
+        assert paused.position["snapshots"][0]["paused"]
+        source.open(orjson.loads(orjson.dumps(paused.position)))
+        before = len(topic.again)
+        topic.take(source.read(0.02).changes)
+        assert len(topic.again) == before
+        signals.send("resume-snapshot")
+        while len(topic.again) == before:
+            topic.take(source.read(0.02).changes)
+        signals.send("stop-snapshot", f"{sql_database}.t")
+        read_until_done(source, topic)
+    assert 0 < len(topic.again) < 400
+    assert len(topic.again) == len(set(topic.again))
+
+
+def test_a_condition_chooses_the_rows_that_are_read_and_none_of_those_that_are_streamed(
+    sql_server: Database, sql_database: str
+) -> None:
+    filled(sql_server, sql_database, KINDS["integer"])
+    signals, topic = Signals(), Topic()
+    with closing(source_with(sql_server, f"{sql_database}.t", signals)) as source:
+        source.open(None)
+        drained(source, topic.fold)
+        table = f"{sql_database}.t"
+        signals.send(
+            "execute-snapshot",
+            table,
+            **{"additional-conditions": [{"data-collection": table, "filter": "k % 100 = 0 -- x"}]},
+        )
+        sql_server.execute("UPDATE t SET amount = 5 WHERE k = 2", database=sql_database)
+        while "snapshots" not in (source.read(0.0).position or {}):
+            pass
+        topic.take([])
+        position = read_until_done(source, topic)
+    assert {row[0] for row in topic.again} <= {-200, -100, 0, 100, 200, 300, 400, 500}
+    assert len(topic.again) > 4
+    assert position["signals"] == 1
+
+
+def test_what_is_no_signal_is_told_and_changes_nothing(sql_server: Database, sql_database: str) -> None:
+    filled(sql_server, sql_database, KINDS["integer"])
+    signals, topic = Signals(), Topic()
+    with closing(source_with(sql_server, f"{sql_database}.t", signals)) as source:
+        source.open(None)
+        drained(source, topic.fold)
+        signals.sent += [b"{", b"[]", b'{"type": "log"}', b'{"type": "execute-snapshot"}']
+        signals.send("execute-snapshot", f"{sql_database}.t", type="blocking")
+        signals.send("execute-snapshot", "elsewhere\\..*")
+        for _ in range(3):
+            batch = source.read(0.02)
+            topic.take(batch.changes)
+        assert batch.position is not None
+        assert "snapshots" not in batch.position
+        assert batch.position["signals"] == len(signals.sent)
+    assert topic.again == []
