@@ -17,6 +17,9 @@ Follow = Literal["auto", "file"]
 
 SYSTEM_DATABASES = frozenset({"mysql", "sys", "information_schema", "performance_schema"})
 
+MOST_CHUNK_ROWS = 16_384
+"""Of a table that are read at once: what is held in memory, and what the log waits for."""
+
 
 @dataclass(frozen=True, slots=True)
 class MysqlSettings:
@@ -48,7 +51,7 @@ class MysqlSettings:
     include_query: bool = False
     """Tell the statement behind each row, where the server logs it (``binlog_rows_query_log_events`` on MySQL,
     ``binlog_annotate_row_events`` on MariaDB)."""
-    chunk_rows: int = 16_384
+    chunk_rows: int = MOST_CHUNK_ROWS
     """Rows that a snapshot reads at once, at most, between two looks at the log."""
     range_rows: int = 50_000
     """Rows, about, of a table without a key that are read as of one moment, where ``snapshot_keys`` names a column."""

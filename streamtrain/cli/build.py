@@ -12,7 +12,7 @@ from typing import Any
 from connectors.formats.avro import AvroSerializer
 from connectors.formats.json_schemas import SchemaJsonSerializer
 from connectors.mysql.schema import describe as describe_mysql
-from connectors.mysql.settings import MysqlSettings
+from connectors.mysql.settings import MOST_CHUNK_ROWS, MysqlSettings
 from connectors.mysql.source import MysqlSource
 from connectors.mysql.value_modes import ValueModes
 from connectors.relay import Clocks as RelayClocks
@@ -103,6 +103,7 @@ def mysql_settings(config: Config, part: MysqlConfig) -> MysqlSettings:
         transaction_metadata=part.transaction_metadata,
         include_query=part.include_query,
         max_rows=part.commit_rows,
+        chunk_rows=min(part.commit_rows, MOST_CHUNK_ROWS),
     )
 
 

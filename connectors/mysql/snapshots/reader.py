@@ -16,7 +16,6 @@ from streamtrain.errors import SourceMisconfigured, SourceUnavailable
 
 _CHUNK_S = 0.1
 _FEWEST_ROWS = 64
-_MOST_ROWS = 16_384
 _FIRST_ROWS = 1_024
 _MOST_BYTES = 8 << 20
 _LARGEST_STRETCH = 16
@@ -41,8 +40,8 @@ class ChunkReader:
         self.plan = plan
         self._sessions = sessions
         self._monotonic = monotonic
-        self._most_rows = min(most_rows, _MOST_ROWS)
-        by_bytes = _MOST_BYTES // plan.row_bytes if plan.row_bytes else _MOST_ROWS
+        self._most_rows = most_rows
+        by_bytes = _MOST_BYTES // plan.row_bytes if plan.row_bytes else most_rows
         self._rows = max(1, min(_FIRST_ROWS, by_bytes, self._most_rows))
         self._asked = 0
         self._result: ResultRows | None = None
