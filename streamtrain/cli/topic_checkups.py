@@ -13,7 +13,7 @@ from streamtrain.config.models import Config
 from streamtrain.envelope import topic_name
 from streamtrain.topic.kafka import BrokerReport, TopicReport, internal_topics, probe
 
-# An initial snapshot is one transaction: 15 minutes is what brokers allow by default.
+# A table without a key is read in one transaction: 15 minutes is what brokers allow by default.
 _TRANSACTION_TIMEOUT_MS = 900_000
 # An envelope holds a row twice; rows with blobs pass Kafka's default of 1 MB.
 _MESSAGE_BYTES = 1_000_000
@@ -58,8 +58,8 @@ def _broker(report: BrokerReport) -> Iterator[Check]:
     yield Check("broker", "ok", f"{report.brokers} at {report.bootstrap}")
     found = report.transaction_max_timeout_ms
     long_enough = found >= _TRANSACTION_TIMEOUT_MS
-    yield Check("transaction.max.timeout.ms", "ok" if long_enough else "warn", str(found), "longer than the initial snapshot takes, which is one "
-                "transaction", f"broker setting transaction.max.timeout.ms={_TRANSACTION_TIMEOUT_MS}")  # fmt: skip
+    yield Check("transaction.max.timeout.ms", "ok" if long_enough else "warn", str(found), "longer than it takes to read a table "
+                "without a key", f"broker setting transaction.max.timeout.ms={_TRANSACTION_TIMEOUT_MS}")  # fmt: skip
 
 
 def _changes(topic: TopicReport, report: BrokerReport, *, made: bool) -> Iterator[Check]:
