@@ -53,6 +53,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "connectors.row_json": {"connectors.source", "connectors._row_json"},
     "connectors.messages": {"connectors.source", "streamtrain.envelope", "streamtrain.topic"},
     "connectors.envelope": {"connectors.messages", "connectors.source", "connectors.row_json", "streamtrain.topic"},
+    "connectors.shaping": {
+        "connectors.serializing", "connectors.source", "streamtrain.envelope", "streamtrain.topic",
+    },
     "connectors.formats": {
         "connectors.messages", "connectors.serializing", "connectors.source", "streamtrain.avro", "streamtrain.envelope",
         "streamtrain.topic",

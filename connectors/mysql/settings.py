@@ -63,6 +63,8 @@ class MysqlSettings:
     """How often an idle server shows that it is there."""
     silence_s: float = 30.0
     """After this long without even a heartbeat the connection is taken for dead."""
+    exclude: tuple[str, ...] = ()
+    """Patterns of tables that are not captured though ``include`` names them."""
     tls: Tls | None = None
     """None takes what the options of ``url`` say."""
 
@@ -84,4 +86,6 @@ class MysqlSettings:
         if database.lower() in SYSTEM_DATABASES:
             return False
         name = f"{database}.{table}"
+        if any(fnmatch.fnmatchcase(name, pattern) for pattern in self.exclude):
+            return False
         return any(fnmatch.fnmatchcase(name, pattern) for pattern in self.include)

@@ -25,8 +25,12 @@ class SqliteSettings:
     snapshot: SnapshotMode = "initial"
     """``initial``: all rows first; ``no_data``: changes from now on; ``when_needed``: ``initial``, and again on a lost
     position."""
+    exclude: tuple[str, ...] = ()
+    """Patterns of tables that are not captured though ``include`` names them."""
 
     def includes(self, table: str) -> bool:
         """Whether ``table`` (without its database) is captured."""
         name = f"{DATABASE}.{table}"
+        if any(fnmatch.fnmatchcase(name, pattern) for pattern in self.exclude):
+            return False
         return any(fnmatch.fnmatchcase(name, pattern) for pattern in self.include)

@@ -18,6 +18,7 @@ from connectors.mysql.value_modes import ValueModes
 from connectors.relay import Clocks as RelayClocks
 from connectors.relay import RelaySettings
 from connectors.serializing import JsonSerializer, Serializer
+from connectors.shaping import ShapingSerializer, ShapingSettings
 from connectors.signals import SignalChannel
 from connectors.source import Source
 from connectors.sqlite.schema import describe as describe_sqlite
@@ -25,11 +26,14 @@ from connectors.sqlite.settings import SqliteSettings
 from connectors.sqlite.source import SqliteSource
 from streamtrain.cli.signalling import TopicSignals, signal_topic
 from streamtrain.config.endpoints import MysqlSource as MysqlConfig
+from streamtrain.config.endpoints import NoSource
 from streamtrain.config.endpoints import SqliteSource as SqliteConfig
 from streamtrain.config.load import load_config
 from streamtrain.config.models import Config, Feature
 from streamtrain.config.registry import Registry as RegistryConfig
+from streamtrain.config.shaping import Shaped
 from streamtrain.deserializing import DeserializingReader
+from streamtrain.envelope import Op
 from streamtrain.errors import ConfigError
 from streamtrain.registry import Registry, RegistrySettings
 from streamtrain.retrying import Backoff
@@ -88,6 +92,7 @@ def mysql_settings(config: Config, part: MysqlConfig) -> MysqlSettings:
     return MysqlSettings(
         url=part.url.reveal(),
         include=tuple(part.include),
+        exclude=tuple(part.exclude),
         prefix=config.topic.prefix,
         snapshot=part.snapshot,
         server_id=part.server_id,
@@ -109,7 +114,7 @@ def mysql_settings(config: Config, part: MysqlConfig) -> MysqlSettings:
 
 def sqlite_settings(config: Config, part: SqliteConfig) -> SqliteSettings:
     """What a SQLite source is told."""
-    return SqliteSettings(part.url.path, tuple(part.include), config.topic.prefix, part.snapshot)
+    return SqliteSettings(part.url.path, tuple(part.include), config.topic.prefix, part.snapshot, tuple(part.exclude))
 
 
 def source(config: Config) -> Source:
@@ -147,7 +152,30 @@ def registry_settings(section: RegistryConfig) -> RegistrySettings:
 
 
 def serializer(config: Config) -> Serializer:
-    """The format in which changes are published."""
+    """The form in which changes are published, and what of them."""
+    part = config.source
+    return _format(config) if isinstance(part, NoSource) else ShapingSerializer(_format(config), shaping(part))
+
+
+def shaping(part: Shaped) -> ShapingSettings:
+    """What is published of a change."""
+    hashed = part.column_mask_hash_v2
+    return ShapingSettings(
+        exclude=tuple(part.column_exclude_list),
+        include=tuple(part.column_include_list),
+        mask=part.column_mask_with_chars,
+        truncate=part.column_truncate_to_chars,
+        hash=() if hashed is None else tuple(hashed.columns),
+        hash_algorithm="sha256" if hashed is None else hashed.algorithm,
+        hash_salt="" if hashed is None else hashed.salt.reveal(),
+        keys={table: tuple(columns) for table, columns in part.message_key_columns.items()},
+        skip_unchanged=part.skip_messages_without_change,
+        skipped=frozenset(map(Op, part.skipped_operations)),
+        tombstones=part.tombstones_on_delete,
+    )
+
+
+def _format(config: Config) -> Serializer:
     topic = config.topic
     if topic.format == "json_with_schemas":
         return SchemaJsonSerializer(topic.prefix)

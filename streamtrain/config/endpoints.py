@@ -22,6 +22,7 @@ from streamtrain.config.rules import (
 from streamtrain.config.secret import Secret, Url
 from streamtrain.config.section import Section, Whole
 from streamtrain.config.security import TlsFiles
+from streamtrain.config.shaping import Shaped
 
 
 class NoSource(Section):
@@ -30,13 +31,16 @@ class NoSource(Section):
     kind: Literal["none"] = Field(description="`none`: the topics are filled by something else, such as Debezium.")
 
 
-class DatabaseSource(Section):
+class DatabaseSource(Shaped):
     """What all databases that are read have in common."""
 
     include: list[Annotated[str, AfterValidator(table_pattern)]] = Field(
         min_length=1,
         description="Tables to capture, each `DATABASE.TABLE`, with shell wildcards; SQLite's are `main.TABLE`. "
         'A pattern that begins with `*` needs quotes in YAML: `["*.events"]`.',
+    )
+    exclude: list[Annotated[str, AfterValidator(table_pattern)]] = Field(
+        default_factory=list, description="Tables that are not captured though `include` names them."
     )
     snapshot: Literal["initial", "no_data", "when_needed"] = Field(
         default="initial",

@@ -215,4 +215,23 @@ class Config(Section):
             raise at_key(
                 "examples.from", "is matched by no pattern of source.include, so nothing would ever be learned"
             )
+        if any(fnmatchcase(self.examples.table, pattern) for pattern in self.source.exclude):
+            raise at_key("source.exclude", "matches the table of examples.from, so nothing would ever be learned")
+        return self
+
+    @model_validator(mode="after")
+    def _shapes_hang_together(self) -> Self:
+        source = self.source
+        if source.kind != "mysql":
+            return self
+        renumbers = source.skip_messages_without_change or source.message_key_columns
+        if source.transaction_metadata and (renumbers or set(source.skipped_operations) - {"t"}):
+            raise at_key(
+                "source.transaction_metadata",
+                "numbers the changes as the log has them, and cannot be together with skip_messages_without_change, "
+                "message_key_columns, or skipped_operations of rows",
+            )
+        hidden = source.column_exclude_list or source.column_include_list or source.column_mask_with_chars
+        if source.include_query and (hidden or source.column_mask_hash_v2 or source.column_truncate_to_chars):
+            raise at_key("source.include_query", "would show in statements what is left out, masked, hashed or cut")
         return self

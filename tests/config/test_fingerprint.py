@@ -40,6 +40,18 @@ INDIFFERENT = {
     "source.tls.cert": "elsewhere.pem",
     "source.tls.key": None,  # only with a certificate
     "source.include": "['shop.*']",
+    "source.exclude": "['shop.others']",
+    "source.column_exclude_list": "['shop.*.secret']",
+    "source.column_include_list": "['shop.*.*']",
+    "source.column_mask_with_chars": "{shop.events.secret: 3}",
+    "source.column_truncate_to_chars": "{shop.events.secret: 3}",
+    "source.column_mask_hash_v2.columns": None,  # only with a salt
+    "source.column_mask_hash_v2.salt": None,
+    "source.column_mask_hash_v2.algorithm": None,
+    "source.message_key_columns": "{shop.events: [at]}",
+    "source.skip_messages_without_change": True,
+    "source.skipped_operations": "[t]",
+    "source.tombstones_on_delete": False,
     "source.snapshot": "no_data",
     "source.include_schema_changes": False,
     "source.server_id": 9,

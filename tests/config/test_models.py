@@ -11,6 +11,7 @@ from tests.config.samples import smallest
 
 EXAMPLES = {"from": "shop.events", "label": "clicked"}
 MYSQL = {"kind": "mysql", "url": "mysql://u:p@h:3306", "include": ["shop.events"]}
+SOURCE: dict[str, Any] = {"kind": "mysql", "url": "mysql://a:b@c", "include": ["shop.events"]}
 KAFKA = {"kind": "kafka", "bootstrap": "h:1", "prefix": "p"}
 COMPLETE: dict[str, dict[str, Any]] = {"source": MYSQL, "topic": KAFKA, "examples": EXAMPLES}
 
@@ -53,6 +54,32 @@ def problems(**sections: Any) -> list[str]:
         (
             {"topic": KAFKA | {"registry": "http://a:b@c"}},
             "topic.registry.url[0]: must not hold the login: set topic.registry.user and topic.registry.password",
+        ),
+        (
+            {"source": SOURCE | {"column_exclude_list": ["shop.email"]}},
+            "source.column_exclude_list[0]: must be DATABASE.TABLE.COLUMN; shell wildcards may stand in all three",
+        ),
+        (
+            {"source": SOURCE | {"exclude": ["shop.*"]}},
+            "source.exclude: matches the table of examples.from, so nothing would ever be learned",
+        ),
+        (
+            {"source": SOURCE | {"include_query": True, "column_mask_with_chars": {"shop.events.a": 3}}},
+            "source.include_query: would show in statements what is left out, masked, hashed or cut",
+        ),
+        *(
+            (
+                {"source": SOURCE | {"transaction_metadata": True} | shaped},
+                (
+                    "source.transaction_metadata: numbers the changes as the log has them, and cannot be together with "
+                    "skip_messages_without_change, message_key_columns, or skipped_operations of rows"
+                ),
+            )
+            for shaped in (
+                {"skip_messages_without_change": True},
+                {"message_key_columns": {"shop.events": ["a"]}},
+                {"skipped_operations": ["t", "d"]},
+            )
         ),
         (
             {"topic": KAFKA | {"registry": "kafka://c"}},
