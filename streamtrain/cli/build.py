@@ -153,8 +153,11 @@ def registry_settings(section: RegistryConfig) -> RegistrySettings:
 
 def serializer(config: Config) -> Serializer:
     """The form in which changes are published, and what of them."""
-    part = config.source
-    return _format(config) if isinstance(part, NoSource) else ShapingSerializer(_format(config), shaping(part))
+    form = _format(config)
+    if isinstance(config.source, NoSource):
+        return form
+    settings = shaping(config.source)
+    return form if settings == ShapingSettings() else ShapingSerializer(form, settings)
 
 
 def shaping(part: Shaped) -> ShapingSettings:
