@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
@@ -21,7 +22,13 @@ PROBE_S = 2.0
 
 CONSUME_AT_MOST = 1_000_000  # the library takes no larger number
 
+# A question is asked in turns, each twice as long: what is reported between them may say that no waiting helps.
+_FIRST_TURN_S = 1.0
+_REST_S = 0.05
+_AWAY = frozenset({"_ALL_BROKERS_DOWN", "_TIMED_OUT", "_TRANSPORT"})
 _ABSENT = frozenset({"UNKNOWN_TOPIC_OR_PART", "_UNKNOWN_PARTITION", "_UNKNOWN_TOPIC"})
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(slots=True)
@@ -44,8 +51,8 @@ class KafkaReader:
     After TopicUnavailable it may simply be polled again: it goes on by itself, losing nothing, once the broker is back.
     """
 
-    def __init__(self, settings: KafkaSettings) -> None:
-        self._settings, self._reports = settings, Reports()
+    def __init__(self, settings: KafkaSettings, clock: Callable[[], float] = time.monotonic) -> None:
+        self._settings, self._clock, self._reports = settings, clock, Reports()
         self._consumer = open_consumer(settings, self._reports)
         self._next: dict[TopicPartition, int] = {}
         self._failure: StreamtrainError | None = None
@@ -56,9 +63,10 @@ class KafkaReader:
         check_name(topic)
         doing = f"asking Kafka at {self._settings.bootstrap} for the partitions of {topic}"
         try:
-            description = self._consumer.list_topics(topic, timeout=self._settings.timeout_s).topics[topic]
+            found = self._asked(lambda turn_s: self._consumer.list_topics(topic, turn_s), self._settings.timeout_s)
         except KafkaException as exception:
-            raise translate(self._cause(exception), doing) from exception
+            raise translate(exception.args[0], doing) from exception
+        description = found.topics[topic]
         if description.error is None:
             return sorted(description.partitions)
         if description.error.name() in _ABSENT:
@@ -158,15 +166,32 @@ class KafkaReader:
         """The log's start and its last stable offset: it is what ``isolation.level`` makes the broker answer with."""
         place = KafkaPartition(source.topic, source.partition)
         try:
-            return Watermarks(*self._consumer.get_watermark_offsets(place, timeout_s))
+            return Watermarks(
+                *self._asked(lambda turn_s: self._consumer.get_watermark_offsets(place, turn_s), timeout_s)
+            )
         except KafkaException as exception:
             if exception.args[0].name() in _ABSENT:
                 raise missing(source) from exception
-            raise translate(self._cause(exception), f"asking Kafka for the ends of {source}") from exception
+            raise translate(exception.args[0], f"asking Kafka for the ends of {source}") from exception
+
+    def _asked(self, ask: Callable[[float], Answer], timeout_s: float) -> Answer:
+        """What ``ask(seconds)`` gives within ``timeout_s``. Raises KafkaException with the cause, as soon as it is known."""
+        deadline, turn_s = self._clock() + timeout_s, _FIRST_TURN_S
+        while True:
+            began = self._clock()
+            try:
+                return ask(min(turn_s, max(deadline - began, _REST_S)))
+            except KafkaException as exception:
+                # A client that does not even wait knows that no broker is there.
+                waited = self._clock() - began >= turn_s
+                error = self._cause(exception)
+                if self._reports.hopeless or error.name() not in _AWAY or not waited or self._clock() >= deadline:
+                    raise KafkaException(error) from exception
+            turn_s *= 2
 
     def _cause(self, exception: KafkaException) -> KafkaError:
         """Why a call failed. Reports come in by polling; a message that comes with them is held for the next poll."""
-        message = self._reports.collect(self._consumer.poll)
+        message = self._reports.collect(lambda _: self._consumer.poll(_REST_S))
         if message is not None:
             self._held.append(message)
         return self._reports.cause(exception.args[0])
