@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import struct
 from binascii import b2a_base64
@@ -150,3 +151,15 @@ def test_a_source_whose_columns_have_no_types_is_refused_with_a_hint(
     line.run("connect", check=False)
     assert line.returncode == ConfigError.exit_code
     assert "topic.format: must be json: SQLite" in line.stderr
+
+
+def test_doctor_looks_at_the_registry(tmp_path: Path, small_registry: SmallRegistry) -> None:
+    line = Line(tmp_path, config(tmp_path, small_registry.url))
+    small_registry.schemas.level = "FULL"
+    (check,) = [one for one in line.json("doctor") if one["name"] == "schema registry"]
+    assert (check["status"], check["found"]) == ("ok", f"{small_registry.url}, compatibility FULL")
+    small_registry.require("avro", "s3cret")
+    told = json.loads(line.run("doctor", "--json", check=False))
+    (check,) = [one for one in told if one["name"] == "schema registry"]
+    assert (line.returncode, check["status"]) == (1, "fail")
+    assert "topic.registry.user" in check["remedy"]
