@@ -32,9 +32,14 @@ def passing(change: Change, before: Sequence[bool] | None, after: Sequence[bool]
 
 def _part(change: Change, rows: slice, old: bool, new: bool) -> Change:
     op = Op.UPDATE if old and new else Op.DELETE if old else Op.CREATE
+    part = change.transaction
+    if part is not None:
+        total, own = part.total_order + rows.start, part.data_collection_order + rows.start
+        part = replace(part, total_order=total, data_collection_order=own)
     return replace(
         change,
         op=op,
+        transaction=part,
         before=change.before[rows] if old and change.before is not None else None,
         after=change.after[rows] if new and change.after is not None else None,
     )
