@@ -25,7 +25,7 @@ Order = tuple[int, int, int, int, int, int]
 """Where a record stands: among the transactions; log file; offset; event there; row of it; part of a row that moved.
 
 Events that are told to lie at one place in the log are counted as they come."""
-_SNAPSHOT: Order = (-1, 0, 0, 0, 0, 0)
+_BEGINNING: Order = (-1, 0, 0, 0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,8 @@ class Verdict:
     transactions: int = 0
     truncates: int = 0
     tables: int = 0
+    streamed: set[str] = field(default_factory=set)
+    """GTIDs of the journal's transactions all of whose records must be in the topics."""
 
     def add(self, kind: str, where: str, what: str) -> None:
         self.found += 1
@@ -82,7 +84,6 @@ class _Checker:
         self._places: list[tuple[int, int]] = []
         """Log places of the journal's rows, rising; ``_place_index`` is the place in the topic of each."""
         self._place_index: list[int] = []
-        self._first_moment: int | None = None
         self._tag_index: dict[int, int] = {}
         self._changes: Counter[str] = Counter()
         self._shown: Counter[int] = Counter()
@@ -138,11 +139,9 @@ class _Checker:
         index = len(self._index)
         assert record.after is not None
         began, acknowledged = record.after["began"], self._history.acknowledged.get(tag)
-        if acknowledged is not None:
-            self._first_moment = self._first_moment or acknowledged
-            if acknowledged < latest:
-                what = f"transaction {tag} was committed before one that stands before it had begun"
-                self._verdict.add("order", record.place, what)
+        if acknowledged is not None and acknowledged < latest:
+            what = f"transaction {tag} was committed before one that stands before it had begun"
+            self._verdict.add("order", record.place, what)
         self._index[record.gtid or str(record.log_place)] = index
         self._limits[record.gtid or str(record.log_place)] = (record, record.after["low"], record.after["high"])
         self._tag_index[tag] = index
@@ -155,25 +154,33 @@ class _Checker:
     # One order of all
 
     def _in_order(self, records: list[Record]) -> Iterator[tuple[Order, Record]]:
-        """The records of a partition with their places; the order of the partition is checked on the way."""
-        last = _SNAPSHOT
+        """The records of a partition with their places; the order of the partition is checked on the way.
+
+        Rows of a snapshot are read beside the log: they stand where they come.
+        """
+        last = _BEGINNING
         before: Record | None = None
         for record in records:
             if record.op is None:
                 self._check_tombstone(record, before)
             else:
-                if before is not None and before.op == "d" and before.key is not None:
-                    self._verdict.add("lost", before.place, "no tombstone follows the delete")
-                order = self._order(record, last)
-                if order == last and order != _SNAPSHOT:
-                    self._verdict.add(
-                        "duplicate", record.place, f"the same place in the log as the one before: {order}"
-                    )
-                elif order < last:
-                    self._verdict.add("order", record.place, f"{order} after {last}")
-                last = max(order, last)
+                self._require_tombstone(before)
+                last = self._next_place(record, last)
                 yield last, record
             before = record
+        self._require_tombstone(before)
+
+    def _next_place(self, record: Record, last: Order) -> Order:
+        if record.op == "r":
+            return last
+        order = self._order(record, last)
+        if order == last:
+            self._verdict.add("duplicate", record.place, f"the same place in the log as the one before: {order}")
+        elif order < last:
+            self._verdict.add("order", record.place, f"{order} after {last}")
+        return max(order, last)
+
+    def _require_tombstone(self, before: Record | None) -> None:
         if before is not None and before.op == "d" and before.key is not None:
             self._verdict.add("lost", before.place, "no tombstone follows the delete")
 
@@ -182,8 +189,6 @@ class _Checker:
             self._verdict.add("phantom", record.place, "a tombstone that follows no delete of its key")
 
     def _order(self, record: Record, last: Order) -> Order:
-        if record.op == "r":
-            return _SNAPSHOT
         place = (self._major(record), *record.log_place)
         within = (int((record.source or {}).get("row") or 0), int(record.old_key))
         event = 0
@@ -237,15 +242,23 @@ class _Checker:
 
     def _count_transactions(self) -> None:
         for gtid, (record, low, high) in self._limits.items():
+            if not self._streamed(record.row["began"]):
+                continue
+            self._verdict.streamed.add(gtid)
             if not low <= self._changes[gtid] <= high:
                 what = f"{self._changes[gtid]} row changes where the transaction made {low} to {high}"
                 self._verdict.add("torn", f"{record.place} {gtid}", what)
         for tag, (began, low, high) in self._history.alone.items():
-            streamed = self._first_moment is not None and began > self._first_moment
+            streamed = self._streamed(began)
             if streamed and not low <= self._shown[tag] <= high:
                 what = f"{self._shown[tag]} rows of statement {tag}, which changed {low} to {high}"
                 self._verdict.add("torn", "autocommit", what)
             self._verdict.transactions += streamed
+
+    def _streamed(self, began: int) -> bool:
+        """Whether all of a transaction must be in the topics: changes of rows that the snapshot reads later may not be."""
+        captured_at = self._history.captured_at
+        return captured_at is not None and began > captured_at
 
     def _compare_tables(self) -> None:
         for home, contents in sorted(self._truth.tables.items()):

@@ -51,6 +51,10 @@ class Connector:
                 env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
 
+    def captured(self) -> bool:
+        """Whether any of them has said that the snapshot is complete."""
+        return b"snapshot=False" in self.log.read_bytes()
+
     def at_work(self) -> bool:
         """Whether the last one that was started has said that it is connected on both sides."""
         with self.log.open("rb") as log:

@@ -31,6 +31,8 @@ class History:
     """Which table had which name from the journal's row with this tag on."""
     renamed_columns: dict[str, str] = field(default_factory=dict)
     """New name of a column -> the one before."""
+    captured_at: int | None = None
+    """The moment at which the snapshot was known to be complete."""
     statements: dict[str, int] = field(default_factory=dict)
     """How often each kind of statement took effect."""
     _moments: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
@@ -41,6 +43,11 @@ class History:
         """The tag of a new transaction, and the moment."""
         with self._lock:
             return next(self._tags), next(self._moments)
+
+    def captured(self) -> None:
+        """The snapshot is complete."""
+        with self._lock:
+            self.captured_at = next(self._moments)
 
     def gather(self, tag: int) -> None:
         with self._lock:

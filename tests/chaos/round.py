@@ -8,7 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from tests.chaos.history import History
 from tests.chaos.metadata import misfits
 from tests.chaos.schema import CREATE_JOURNAL, CREATE_NOISE, DATABASE, FIRST_KEYS, JOURNAL, Catalog
 from tests.chaos.servers import ServerFaults, SourceActs, broker_acts
-from tests.chaos.topics import FirstRecord, read_topics, read_transactions
+from tests.chaos.topics import read_topics, read_transactions
 from tests.chaos.truth import read_truth
 from tests.chaos.writer import Features, Pace, Writer
 from tests.servers import PrivateDatabase, PrivateKafka, PrivateMariaDB, PrivateMySQL
@@ -224,13 +224,13 @@ class _Round:
         """Let it all go on until the snapshot is captured, and for the round's time from then on."""
         begun = ends = time.monotonic()
         ends += SNAPSHOT_S
-        with closing(FirstRecord(self._kafka, f"{PREFIX}.{DATABASE}.{JOURNAL}")) as first:
-            while time.monotonic() < ends and not self._failed():
-                if first.there(0.2) and not self._catalog.captured.is_set():
-                    self._catalog.captured.set()
-                    ends = time.monotonic() + self._plan.seconds
-                    self._say(f"  captured the snapshot after {time.monotonic() - begun:.0f} s")
-                time.sleep(0.1)
+        while time.monotonic() < ends and not self._failed():
+            if not self._catalog.captured.is_set() and self._connector.captured():
+                self._history.captured()
+                self._catalog.captured.set()
+                ends = time.monotonic() + self._plan.seconds
+                self._say(f"  captured the snapshot after {time.monotonic() - begun:.0f} s")
+            time.sleep(0.2)
 
     def _actors(self) -> list[tuple[str, BaseException | None]]:
         return [
@@ -266,7 +266,7 @@ class _Round:
         self._partitions = read_topics(self._kafka, PREFIX)
         self._truth = read_truth(self._source, self._alterations.there_are())
         found = check(self._partitions, self._history, self._truth, self._catalog.models)
-        for misfit in misfits(read_transactions(self._kafka, PREFIX), self._partitions):
+        for misfit in misfits(read_transactions(self._kafka, PREFIX), self._partitions, found.streamed):
             found.add(*misfit)
         found.differences[:0] = verdict.differences
         found.found += verdict.found

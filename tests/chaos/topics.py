@@ -77,25 +77,6 @@ def read_transactions(broker: Broker, prefix: str) -> list[tuple[str, dict[str, 
     ]
 
 
-class FirstRecord:
-    """Waits for a topic's first committed record. Not thread-safe."""
-
-    def __init__(self, broker: Broker, topic: str) -> None:
-        self._consumer = _consumer(broker)
-        self._consumer.assign([TopicPartition(topic, 0, 0)])
-        self._there = False
-
-    def there(self, timeout_s: float) -> bool:
-        """Whether it has come, after waiting so long at most."""
-        if not self._there:
-            message = self._consumer.poll(timeout_s)
-            self._there = message is not None and message.error() is None
-        return self._there
-
-    def close(self) -> None:
-        self._consumer.close()
-
-
 def _consumer(broker: Broker) -> Consumer:
     return Consumer(
         {
