@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from tests.chaos.topics import Partitions
@@ -12,7 +13,7 @@ Told = Sequence[tuple[str, dict[str, Any]]]
 """Place and document of each record of ``PREFIX.transaction``, in the order of its partitions."""
 
 
-def misfits(told: Told, partitions: Partitions, streamed: Set[str]) -> Iterator[tuple[str, str, str]]:
+def misfits(told: Told, partitions: Partitions, streamed: AbstractSet[str]) -> Iterator[tuple[str, str, str]]:
     """Kind, place and description of all that does not fit.
 
     Counts are looked at for ``streamed`` transactions: of others, some changes may have gone into a snapshot.

@@ -33,7 +33,7 @@ FEATURES = {"mysql": Features(xa=True, compressed=True), "mariadb": Features(xa=
 """What a round may turn on."""
 PREFIX = "chaos"
 JOIN_S = 120.0
-SNAPSHOT_S = 180.0
+SNAPSHOT_S = 240.0
 CALM_IN_SNAPSHOT = 4
 
 
@@ -303,7 +303,7 @@ def _config(chance: random.Random, url: str, bootstrap: str) -> dict[str, Any]:
         "name": "chaos",
         "source": {
             "kind": "mysql", "url": url, "include": [f"{DATABASE}.t*", f"{DATABASE}.{JOURNAL}"],
-            "transaction_metadata": chance.random() < 0.5, "commit_rows": chance.choice([10, 100, 1_000, 8_000]), "commit_ms": chance.choice([5, 20, 50]),
+            "transaction_metadata": chance.random() < 0.5, "commit_rows": chance.choice([100, 1_000, 8_000]), "commit_ms": chance.choice([5, 20, 50]),
         },
         "topic": {
             "kind": "kafka", "bootstrap": bootstrap, "prefix": PREFIX, "partitions": chance.choice([1, 1, 3]),
