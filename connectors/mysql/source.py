@@ -29,6 +29,7 @@ from connectors.mysql.schema_log import SchemaLog
 from connectors.mysql.server import Flavor, Server, inspect, log_end
 from connectors.mysql.settings import MysqlSettings
 from connectors.mysql.snapshots.jobs import adapted, initial_jobs
+from connectors.mysql.snapshots.renames import Captured
 from connectors.mysql.snapshots.signalled import obeyed
 from connectors.mysql.snapshots.snapshots import Snapshots, SnapshotSettings
 from connectors.mysql.snapshots.state import SnapshotState
@@ -233,6 +234,7 @@ class MysqlSource:
             monotonic=self._monotonic,
             modes=self._settings.modes,
             structure_of=lambda *name: self._structures().entries.get(name),
+            captured=Captured(self._captures, self._settings.snapshot_keys),
         )
         origin = OriginWriter(server.flavor.value, self._settings.prefix)
         return Snapshots(self._address, server, origin, state, settings)
@@ -284,10 +286,11 @@ class MysqlSource:
             raise SourceUnavailable("the source is not open", hint="open it first")
         changes = self._stream.read(snapshots.patience_s(timeout_s), snapshots.halt)
         position = self._position = self._stream.position
+        passed = snapshots.route(changes) if snapshots.active else changes
+        snapshots.rename(self._stream.take_renamed())
         self._listen(snapshots)
         if not snapshots.active:
-            return SourceBatch(changes, self._document(), self._lag_ms(changes))
-        passed = snapshots.route(changes)
+            return SourceBatch(passed, self._document(), self._lag_ms(changes))
         read = snapshots.advance(position)
         return SourceBatch([*passed, *read], self._document(), self._lag_ms(changes), snapshot=snapshots.progress())
 

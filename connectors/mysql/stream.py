@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from connectors.mysql.binlog.decoder import EventDecoder
-from connectors.mysql.binlog.events import Event, TableMap
+from connectors.mysql.binlog.events import Event, Query, TableMap
 from connectors.mysql.connection import Connection
+from connectors.mysql.ddl.catalog import TableChange
+from connectors.mysql.ddl.renames import NO_NAME_CHANGES, NameChanges, name_changes
 from connectors.mysql.emission import Emission
 from connectors.mysql.log_reader import LogReader
 from connectors.mysql.log_search import find_prepared
@@ -71,6 +73,7 @@ class BinlogStream:
         settings: StreamSettings,
     ) -> None:
         self._schema_log = schema_log
+        self._renamed = NO_NAME_CHANGES
         self._connect = connect
         self._server = server
         self._settings = settings
@@ -86,7 +89,7 @@ class BinlogStream:
             position,
             self._emission,
             TransactionSettings(
-                settings.captured, settings.limits, server.lower_case_names, self._find_prepared, schema_log.apply
+                settings.captured, settings.limits, server.lower_case_names, self._find_prepared, self._follow_ddl
             ),
         )
         self._watch = StructureWatch(schema_log, server, settings.captured, connect)
@@ -117,6 +120,7 @@ class BinlogStream:
         """What comes next, waiting at most ``timeout_s`` for the first of it, and nothing of what lies behind ``until``.
 
         What was committed before something that cannot be read is given first; the error is raised by the next call.
+        Nothing that lies behind a renaming or a DROP TABLE comes together with what lies before it: see ``take_renamed``.
         """
         if self._failure is not None:
             raise self._failure
@@ -128,13 +132,25 @@ class BinlogStream:
             self._failure = failure
         return self._emission.take()
 
+    def take_renamed(self) -> NameChanges:
+        """What the last statement that was read did to the names of captured tables."""
+        renamed, self._renamed = self._renamed, NO_NAME_CHANGES
+        return renamed
+
+    def _follow_ddl(self, event: Query) -> Sequence[TableChange]:
+        changes = self._schema_log.apply(event)
+        renamed = name_changes(changes)
+        if any(self._settings.captured(*name) for name in renamed.names):
+            self._renamed = renamed
+        return changes
+
     def _read(self, timeout_s: float, until: LogPosition | None) -> None:
         transactions, emission, limits, clock = (
             self._transactions, self._emission, self._settings.limits, self._settings.monotonic,
         )  # fmt: skip
         deadline = clock() + timeout_s
         wait_s, count = timeout_s, 0
-        while emission.rows < limits.rows and emission.size < limits.size:
+        while emission.rows < limits.rows and emission.size < limits.size and self._renamed is NO_NAME_CHANGES:
             if until is not None and not self.position.is_before(until):
                 return
             event = self._log.read(wait_s) if self._again is None else self._read_again(self._again)

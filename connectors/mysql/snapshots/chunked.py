@@ -123,9 +123,12 @@ class ChunkedTable:
 
 
 def empty_tables(connection: Connection, tasks: Sequence[TableTask]) -> list[TableTask]:
-    """The tables before the first that has a row."""
+    """The tables before the first that has a row, or is not there: it may have another name."""
 
     def is_empty(task: TableTask) -> bool:
+        there = "SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s"
+        if not connection.query(there, (task.database, task.table)):
+            return False
         return not connection.query(f"SELECT 1 FROM {quote_table(task.database, task.table)} LIMIT 1")  # noqa: S608 - quoted
 
     return list(takewhile(is_empty, tasks))

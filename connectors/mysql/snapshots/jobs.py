@@ -25,13 +25,13 @@ def initial_jobs(found: Sequence[TableSchema], settings: MysqlSettings, now_us: 
 def adapted(
     state: SnapshotState, include: tuple[str, ...], found: Sequence[TableSchema], settings: MysqlSettings, now_us: int
 ) -> SnapshotState:
-    """``state`` without tables that are gone or not captured any more, and with those that ``include`` did not capture.
+    """``state`` without tables that are not captured any more, and with those that ``include`` did not capture.
 
-    ``found`` are all that are captured now.
+    ``found`` are all that are captured and there now. One that is not there may have another name, as the log will say.
     """
-    there = {schema.table.full_name for schema in found}
-    gone = {task.name for job in state.jobs for task in job.tables} - there
-    kept = state.without(gone) if gone else state
+    tasks = [task for job in state.jobs for task in job.tables]
+    dropped = {task.name for task in tasks if not settings.captures(task.database, task.table)}
+    kept = state.without(dropped) if dropped else state
     if not include or include == settings.include:
         return kept
     before = replace(settings, include=include)

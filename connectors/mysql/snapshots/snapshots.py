@@ -6,18 +6,20 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from connectors.mysql.address import Address
+from connectors.mysql.ddl.renames import NameChanges
 from connectors.mysql.origin import LogPlace, OriginWriter
 from connectors.mysql.position import LogPosition
 from connectors.mysql.schema import tables
-from connectors.mysql.server import Server
+from connectors.mysql.server import Server, log_end
 from connectors.mysql.snapshots.chunked import ChunkedTable, Piece
 from connectors.mysql.snapshots.exact import ExactTable
 from connectors.mysql.snapshots.jobs import require_transactional
 from connectors.mysql.snapshots.marking import markers
 from connectors.mysql.snapshots.plan import planned
 from connectors.mysql.snapshots.reader import ChunkReader
+from connectors.mysql.snapshots.renames import Captured, after_renaming
 from connectors.mysql.snapshots.sessions import Sessions
-from connectors.mysql.snapshots.state import Job, SnapshotState
+from connectors.mysql.snapshots.state import Job, SnapshotState, TableTask
 from connectors.mysql.snapshots.window import Window
 from connectors.mysql.value_modes import ValueModes
 from connectors.source import Change, SnapshotProgress, SourceEvent
@@ -43,6 +45,7 @@ class SnapshotSettings:
     modes: ValueModes
     structure_of: Callable[[str, str], object]
     """The structure of a table as of the place to which the log has been read: another object after each change of it."""
+    captured: Captured
 
 
 class Snapshots:
@@ -67,6 +70,8 @@ class Snapshots:
         self._table: ChunkedTable | ExactTable | None = None
         self._structure: object = None
         self._pieces: Iterator[Piece] | None = None
+        self._missing: tuple[TableTask, LogPosition] | None = None
+        """The table to be read next, if it is not there, and a place before which the log says where it went."""
         self._began_s = settings.monotonic()
         self._read = 0
 
@@ -94,12 +99,16 @@ class Snapshots:
         """How long a read of the log may wait: not at all while there are rows to be read meanwhile."""
         if not self.pending:
             return timeout_s
-        waits = self.halt is not None or (isinstance(self._table, ChunkedTable) and self._table.waits)
+        waits = (
+            self.halt is not None
+            or self._missing is not None
+            or (isinstance(self._table, ChunkedTable) and self._table.waits)
+        )
         return min(timeout_s, _IMPATIENT_S) if waits else 0.0
 
     def route(self, events: Sequence[SourceEvent]) -> list[SourceEvent]:
         """What passes of the log's events, in order."""
-        if events and self._table is None:
+        if events and self._table is None and self._missing is None:
             self._take_up()  # what passes of it depends on how far it has been read
         passed = list[SourceEvent]()
         for event in events:
@@ -117,8 +126,8 @@ class Snapshots:
         """Read on, as far as the log's having been read to ``position`` allows; what is published, as of there."""
         if self._table is not None and (self._altered(self._table) or self.state.current is not self._job):
             self._let_go()
-        if self._table is None:
-            self._take_up()
+        if self._table is None and not self._awaits(position):
+            self._take_up(gone=self._missing is not None)
         if isinstance(self._table, ChunkedTable):
             piece = self._table.advance(position)
             return [] if piece is None else self._published(piece, position)
@@ -163,8 +172,17 @@ class Snapshots:
             self._sessions.close()
             self._sessions = None
 
-    def _take_up(self) -> None:
-        """Begin with the next table that is there, or go on with it."""
+    def _awaits(self, position: LogPosition) -> bool:
+        """Whether the log, read up to ``position``, may yet say where the next table went: it is not there."""
+        job = self.state.current
+        if self._missing is None or job is None or job.tables[0] != self._missing[0]:
+            self._missing = None
+            return False
+        return position.is_before(self._missing[1])
+
+    def _take_up(self, *, gone: bool = False) -> None:
+        """Begin with the next table, or go on with it. If it is not there, it is ``gone``, or the log is to be waited for."""
+        self._missing = None
         job = self.state.current
         if job is None:
             return
@@ -173,6 +191,9 @@ class Snapshots:
             sessions = self._sessions = Sessions(self._address, self._server, self._settings.lock_wait_s)
         task = job.tables[0]
         found = tables(sessions.control, lambda *name: name == (task.database, task.table))
+        if not found and not gone:
+            self._missing = (task, log_end(sessions.control, self._server))
+            return
         if not found:
             _log.info("a table to be read is gone", table=task.name)
             self._update(self.state.without({task.name}))
@@ -222,6 +243,16 @@ class Snapshots:
     def change(self, state: SnapshotState) -> None:
         """Go on with what a signal has made of ``state``."""
         self._update(state)
+
+    def rename(self, changes: NameChanges) -> None:
+        """Tables have other names, or are gone, behind all that was routed."""
+        if not (changes.names and self.active):
+            return
+        changed = after_renaming(self.state, changes, self._settings.captured)
+        if changed != self.state:
+            self._let_go()
+            self._missing = None
+        self._update(changed)
 
     def _update(self, state: SnapshotState) -> None:
         self.state = state

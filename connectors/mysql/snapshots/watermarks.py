@@ -6,6 +6,7 @@ miss what the log has given already. Three ways to be sure, none of which writes
 - MySQL with GTIDs: ``gtid_executed`` takes in a transaction once its rows are seen.
 - MySQL without: a locking read waits for rows that are between the log and their commit.
 - MariaDB: a consistent snapshot knows its own place in the log. https://mariadb.com/kb/en/start-transaction/
+  It is one of rows and not of names: the table may have been renamed after it, so that the log's end is asked for too.
 """
 
 from __future__ import annotations
@@ -83,39 +84,37 @@ class MariadbWatermarks:
 
     lock = ""
 
-    def __init__(self, reader: Connection, server: Server) -> None:
+    def __init__(self, reader: Connection, control: Connection, server: Server) -> None:
         reader.query("SET SESSION max_statement_time = 0")
         reader.query("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         self._reader = reader
+        self._control = control
         self._server = server
-        self._high: LogPosition | None = None
 
     def low(self, position: LogPosition) -> bool:
         self._reader.query("START TRANSACTION WITH CONSISTENT SNAPSHOT")
         status = dict(self._reader.query("SHOW STATUS LIKE 'binlog_snapshot_%'"))
-        self._high = LogPosition(
+        seen = LogPosition(
             self._server.flavor.value,
             self._server.identity,
             status["Binlog_snapshot_file"],
             int(status["Binlog_snapshot_position"]),
             None,
         )
-        if self._high.is_before(position):
+        if seen.is_before(position):
             self._reader.query("ROLLBACK")
             return False
         return True
 
     def high(self) -> LogPosition:
         self._reader.query("ROLLBACK")
-        if self._high is None:
-            raise RuntimeError("high before low")
-        return self._high
+        return log_end(self._control, self._server)
 
 
 def watermarks(reader: Connection, control: Connection, server: Server, lock_wait_s: int) -> Watermarks:
     """The way that suits the server."""
     if server.flavor is Flavor.MARIADB:
-        return MariadbWatermarks(reader, server)
+        return MariadbWatermarks(reader, control, server)
     if server.by_gtid:
         return GtidWatermarks(reader, control, server)
     return LockingWatermarks(reader, control, server, lock_wait_s)
