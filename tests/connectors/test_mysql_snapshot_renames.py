@@ -10,15 +10,18 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from connectors.mysql.connection import Connection
 from connectors.mysql.ddl.renames import NameChanges
+from connectors.mysql.server import inspect, log_end
 from connectors.mysql.snapshots.bounds import Bound
 from connectors.mysql.snapshots.renames import Captured, after_renaming
 from connectors.mysql.snapshots.state import Job, Kind, SnapshotState, TableTask
+from connectors.mysql.snapshots.watermarks import watermarks
 from connectors.mysql.source import MysqlSource
 from connectors.source import Change, SourceEvent
 from streamtrain.envelope import Op
 from streamtrain.errors import SourceUnavailable
-from tests.connectors.mysql_capture import Kept, source_for
+from tests.connectors.mysql_capture import Kept, settings_for, source_for
 from tests.servers import Database
 
 ROWS = 450
@@ -62,6 +65,11 @@ class Capture:
         self._make: Callable[[], MysqlSource] = lambda: source_for(server, *include, chunk_rows=100)
         self._source = self._make()
         self.restart()
+
+    @property
+    def alone(self) -> bool:
+        """A table is about to be read as of a moment."""
+        return self._source._snapshots is not None and self._source._snapshots.alone
 
     def restart(self) -> None:
         self._source.close()
@@ -156,6 +164,38 @@ def test_tables_that_change_names_in_a_snapshot_are_read_whole_under_their_new_n
         return
     for table in ("a", "b"):
         assert topics.homes[table] >= set(content(sql_server, sql_database, table).items()), table
+
+
+def test_tables_without_a_key_that_change_names_while_they_are_read_as_of_a_moment(
+    sql_server: Database, sql_database: str
+) -> None:
+    made(sql_server, sql_database, a=1, b=2)
+    for table in ("a", "b"):
+        sql_server.execute(f"ALTER TABLE {table} DROP PRIMARY KEY", database=sql_database)
+    with closing(Capture(sql_server, f"{sql_database}.a", f"{sql_database}.b")) as capture:
+        capture.until(lambda: STAGES["between"](capture))
+        capture.until(lambda: capture.alone)  # the moment for the last table is chosen, and no row of it is read
+        capture.meanwhile(sql_database, SWAP)
+        capture.finish()
+    homes = [home for rows in capture.topics.homes.values() for _, home in rows]
+    assert homes.count(1) >= ROWS
+    assert homes.count(2) >= ROWS
+    assert {home for _, home in capture.topics.homes["b"]} == {2}
+
+
+def test_the_place_before_which_a_chunk_saw_all_lies_behind_a_renaming_that_it_may_have_seen(
+    sql_server: Database, sql_database: str
+) -> None:
+    made(sql_server, sql_database, a=1, b=2)
+    address = settings_for(sql_server, f"{sql_database}.*").address
+    with closing(Connection(address)) as reader, closing(Connection(address)) as control:
+        server = inspect(control)
+        marks = watermarks(reader, control, server, lock_wait_s=5)
+        assert marks.low(log_end(control, server))
+        sql_server.execute(SWAP, database=sql_database)
+        renamed_at = log_end(control, server)
+        assert reader.query(f"SELECT home FROM {sql_database}.a LIMIT 1") == [("2",)]
+        assert not marks.high().is_before(renamed_at)
 
 
 def test_a_table_that_gets_the_name_of_one_that_was_read_is_read_under_it(

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from itertools import islice
 
 from connectors.mysql.address import Address
+from connectors.mysql.connection import Connection
 from connectors.mysql.position import LogPosition
+from connectors.mysql.preflight import look_into
 from connectors.mysql.server import Server
 from connectors.mysql.snapshot_point import SnapshotPoint, open_snapshot_point
 from connectors.mysql.snapshots.bounds import Bound
@@ -15,6 +18,7 @@ from connectors.mysql.snapshots.plan import Plan
 from connectors.mysql.snapshots.state import TableTask
 from connectors.mysql.snapshots.window import Window
 from connectors.source import Change, Row
+from streamtrain.errors import SourceUnavailable
 
 _PIECE_ROWS = 1_000
 
@@ -31,6 +35,8 @@ class ExactTable:
         self._next_tables = next_tables
         self._range_rows = range_rows
         self._point: SnapshotPoint | None = None
+        self._empty_behind: Sequence[TableTask] = ()
+        """Tables behind this one that keep their names meanwhile, and were empty a moment before."""
 
     @property
     def altered(self) -> bool:
@@ -47,17 +53,39 @@ class ExactTable:
         return self._window.route(change)
 
     def fix(self, address: Address, server: Server, position: LogPosition, lock_wait_s: int) -> None:
-        """Choose the moment, if it can be: one that the log, read up to ``position``, has not gone beyond."""
+        """Choose the moment, if it can be: one that the log, read up to ``position``, has not gone beyond.
+
+        The moment is one of rows. That the table has the same name then and when it is read is seen to by its metadata
+        lock, which a transaction has once it has looked into it: another one has it before the moment and until then.
+        """
         if position.skip_rows:
             return
+        with closing(Connection(address)) as guard:
+            guard.query("SET SESSION lock_wait_timeout = %s", (lock_wait_s,))
+            guard.query("START TRANSACTION")
+            look_into(guard, self.plan.task.database, self.plan.task.table)
+            self._empty_behind = empty_tables(guard, self._next_tables)
+            self._fix(address, server, position, lock_wait_s)
+
+    def _fix(self, address: Address, server: Server, position: LogPosition, lock_wait_s: int) -> None:
         tasks = (self.plan.task, *self._next_tables)
         names = {(task.database, task.table) for task in tasks}
         point = open_snapshot_point(address, server, lambda *name: name in names, lock_wait_s)
         self._window.altered = self.plan.schema not in point.schemas
-        if self._window.altered or point.position.is_before(position):
+        if self._window.altered or point.position.is_before(position) or not self._named(point):
             point.connection.close()
         else:
             self._point = point
+
+    def _named(self, point: SnapshotPoint) -> bool:
+        """Whether the tables have their names for as long as they are read; not if somebody waits to alter them."""
+        point.connection.query("SET SESSION lock_wait_timeout = 1")
+        try:
+            for task in (self.plan.task, *self._empty_behind):
+                look_into(point.connection, task.database, task.table)
+        except SourceUnavailable:
+            return False
+        return True
 
     def pieces(self) -> Iterator[Piece]:
         """The rows of the next range, piece by piece; the last piece says where it ends."""
@@ -71,7 +99,7 @@ class ExactTable:
             yield Piece(plan.reader.rows(chunk), after, ended=False, resumable=False)
             chunk = following
         ended = until is None
-        empty = empty_tables(connection, self._next_tables) if ended else ()
+        empty = empty_tables(connection, self._empty_behind) if ended else ()
         published: list[Row] = plan.reader.rows(chunk) if chunk else []
         self._window.after = until
         self.close()
