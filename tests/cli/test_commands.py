@@ -238,6 +238,7 @@ def test_every_command_has_help_that_says_what_it_does() -> None:
         "checkpoints",
         "replay",
         "deadletters",
+        "signal",
     }
     assert names == promised
     for command in app.registered_commands:
