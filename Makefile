@@ -1,6 +1,8 @@
 # Everything a person or a machine does here, by name. Each target does its own set-up; `make` alone lists them.
 
 PYTHON := .venv/bin/python
+# Tests wait for servers most of the time. A file stays on one worker, and each worker has servers of its own: about 2 GB.
+PARALLEL := -n 3 --dist loadfile
 C_SOURCES := $(shell find connectors -name '*.c')
 
 .DEFAULT_GOAL := help
@@ -22,7 +24,7 @@ check: .venv/installed-dev  ## style, types and import layers
 
 test: .venv/installed-dev  ## all tests, on private instances of real servers, fetched where they are missing
 	$(PYTHON) -m tests.servers fetch mysql mariadb kafka debezium apicurio
-	$(PYTHON) -m pytest --cov --cov-report=term:skip-covered
+	$(PYTHON) -m pytest $(PARALLEL) --cov --cov-report=term:skip-covered --durations=15
 
 bench: .venv/installed-dev  ## measure this project and its peers in one run on this machine
 	$(PYTHON) -m tests.servers fetch mysql kafka debezium
