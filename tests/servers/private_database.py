@@ -74,9 +74,11 @@ class PrivateDatabase(Database, PrivateServer):
         if (installation := cls._installation()) is None:
             environment = {"MYSQL_ROOT_PASSWORD": PASSWORD, "MYSQL_ROOT_HOST": "%"}
             return docker.Container(docker.Image(cls.recipe.image, 3306, environment, settings), port=port, log=log)
-        data = folder / "data"
+        data, temporary = folder / "data", folder / "tmp"
         shutil.copytree(cls._template(installation), data)
-        where = (f"--port={port}", "--bind-address=127.0.0.1")
+        temporary.mkdir()
+        # Not the machine's: a MariaDB that starts removes the temporary tables in its directory, another server's too.
+        where = (f"--port={port}", "--bind-address=127.0.0.1", f"--tmpdir={temporary}")
         return Process((*_program(installation, data), *where, *settings), log=log, folder=folder)
 
     @classmethod

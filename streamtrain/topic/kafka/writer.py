@@ -13,7 +13,7 @@ from streamtrain import log
 from streamtrain.errors import FatalError, FencedOut, StreamtrainError, TopicUnavailable
 from streamtrain.topic.base import NO_NOTES, Message, Messages
 from streamtrain.topic.checks import MAX_NAME_LENGTH, check_name
-from streamtrain.topic.kafka.clients import open_producer
+from streamtrain.topic.kafka.clients import leave, open_producer
 from streamtrain.topic.kafka.errors import Reports, kafka_errors, translate
 from streamtrain.topic.kafka.positions import PREFIX, kept_notes, last_position, notes_topic, positions_topic
 from streamtrain.topic.kafka.settings import KafkaSettings
@@ -140,6 +140,8 @@ class KafkaWriter:
         except StreamtrainError as error:
             # Nothing is lost: the broker or the next writer aborts what is open, and what is committed shows soon.
             log.get("kafka").warning("writer_left_unfinished", writer=self._name, error=str(error))
+        if self._failure is not None and issubclass(self._failure[0], FatalError):
+            leave(self._producer)
         # Dropping the last reference ends the client at once; its own close() waits for the broker without a limit.
         del self._producer, self._topics
 
