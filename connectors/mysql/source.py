@@ -65,6 +65,8 @@ class MysqlSource:
         self._signals = signals
         self._signal_offset: int | None = None
         self._signals_read_s = 0.0
+        self._listened = signals is None
+        """Whether those that were sent before are known."""
         self._address = settings.address
         self._clock = clock
         self._monotonic = monotonic
@@ -134,7 +136,7 @@ class MysqlSource:
         return self._log_end(self._opened()).to_json()
 
     def reached(self, end: Position) -> bool:
-        if self._opened_snapshots().pending:
+        if self._opened_snapshots().pending or not self._listened:
             return False
         here, there = self._position, LogPosition.from_json(end)
         if here is None:
@@ -149,7 +151,7 @@ class MysqlSource:
             if part is not None:
                 part.close()
         self._schema_log, self._found = None, []
-        self._signal_offset, self._signals_read_s = None, 0.0
+        self._signal_offset, self._signals_read_s, self._listened = None, 0.0, self._signals is None
         self._idle = self._server = self._snapshots = self._stream = self._position = None
 
     def _connect(self) -> Connection:
@@ -305,6 +307,7 @@ class MysqlSource:
             with closing(self._connect()) as connection:
                 captured = tables(connection, self._captures)
             snapshots.change(obeyed(snapshots.state, signal, captured, self._now_us()))
+        self._listened = True
 
     def _document(self) -> Position | None:
         """The position as it is kept."""

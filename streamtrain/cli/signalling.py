@@ -13,8 +13,15 @@ def signal_topic(prefix: str) -> str:
     return f"{prefix}-signal"
 
 
+_TURNS = 10
+_TURN_S = 0.5
+
+
 class TopicSignals:
-    """``connectors.signals.SignalChannel`` over a topic. Messages of another key are for another connector."""
+    """``connectors.signals.SignalChannel`` over a topic. Messages of another key are for another connector.
+
+    The first read waits for all signals that lie there, for some seconds at most; later ones do not wait.
+    """
 
     def __init__(self, open_reader: Callable[[], TopicReader], prefix: str) -> None:
         self._open_reader = open_reader
@@ -33,8 +40,24 @@ class TopicSignals:
             offset = marks.high if offset is None else min(max(offset, marks.low), marks.high)
             self._reader.assign({self._source: offset})
             self._assigned = True
+            return self._all_until(marks.high, offset)
+        found, values = self._next(0.0)
+        return offset if found is None else found, values
+
+    def _all_until(self, end: int, offset: int) -> tuple[int, Sequence[bytes]]:
         values = list[bytes]()
-        for records in self._reader.poll(100, 0.0):
+        for _ in range(_TURNS):
+            if offset >= end:
+                break
+            found, more = self._next(_TURN_S)
+            offset = offset if found is None else found
+            values += more
+        return offset, values
+
+    def _next(self, timeout_s: float) -> tuple[int | None, list[bytes]]:
+        """What has come, and the offset behind it; None if nothing has."""
+        offset, values = None, list[bytes]()
+        for records in self._reader.poll(100, timeout_s) if self._reader is not None else ():
             offset = records.next_offset
             pairs = zip(records.keys, records.values, strict=True)
             values += [value for key, value in pairs if key == self._key and value is not None]

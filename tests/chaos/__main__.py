@@ -85,7 +85,7 @@ def _report(outcome: Outcome, options: argparse.Namespace) -> None:
     _say(
         f"  {'passed' if outcome.passed else 'FAILED'} after {outcome.seconds:.0f} s: {verdict.rows} rows,"
         f" {verdict.transactions} transactions, {outcome.alterations} alterations of tables,"
-        f" {sum(outcome.faults.values())} faults ({outcome.version})"
+        f" {sum(outcome.faults.values())} faults, {verdict.reread} rows read again ({outcome.version})"
     )
     for one in verdict.differences[:5]:
         _say(f"  {one}")

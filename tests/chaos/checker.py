@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from tests.chaos.fold import Fold, Misfit
 from tests.chaos.history import History
+from tests.chaos.rereads import Rereads
 from tests.chaos.schema import DATABASE, JOURNAL, NOISE, TableModel
 from tests.chaos.topics import Partitions, Record
 from tests.chaos.truth import Truth
@@ -54,6 +55,8 @@ class Verdict:
     """Row changes, those of the snapshot included."""
     transactions: int = 0
     truncates: int = 0
+    reread: int = 0
+    """Rows that signals had read again."""
     tables: int = 0
     streamed: set[str] = field(default_factory=set)
     """GTIDs of the journal's transactions all of whose records must be in the topics."""
@@ -87,6 +90,7 @@ class _Checker:
         self._tag_index: dict[int, int] = {}
         self._changes: Counter[str] = Counter()
         self._shown: Counter[int] = Counter()
+        self._rereads = Rereads(history)
 
     def run(self) -> Verdict:
         journal, others = [], []
@@ -106,33 +110,45 @@ class _Checker:
             self._apply(order, record, namings)
         self._count_transactions()
         self._compare_tables()
+        for home, what in self._rereads.missing(self._truth.tables.keys(), self._folds):
+            self._verdict.add("lost", self._truth.tables[home].model.name, what)
         return self._verdict
 
     # The journal
 
     def _read_journal(self, records: list[Record]) -> None:
-        seen: set[int] = set()
+        journal: dict[int, Record] = {}
         latest = 0
         for record in records:
             if record.op not in {"c", "r"} or record.after is None:
                 self._verdict.add("phantom", record.place, f"the journal has op {record.op}")
                 continue
-            self._verdict.rows += 1
             tag = record.after["tag"]
-            if tag in seen:
+            if record.reread:
+                self._reread_journal(record, journal.get(tag))
+                continue
+            self._verdict.rows += 1
+            if tag in journal:
                 self._verdict.add("duplicate", record.place, f"transaction {tag} is in the journal's topic again")
                 continue
-            seen.add(tag)
+            journal[tag] = record
             if record.op == "r":
                 self._tag_index[tag] = -1
                 continue
             latest = self._add_to_journal(record, tag, latest)
-        for tag in sorted(self._truth.journal - seen)[:MOST_KEPT]:
+        for tag in sorted(self._truth.journal - journal.keys())[:MOST_KEPT]:
             self._verdict.add("lost", JOURNAL, f"transaction {tag} is committed and has no record")
-        for tag in sorted(seen - self._truth.journal)[:MOST_KEPT]:
+        for tag in sorted(journal.keys() - self._truth.journal)[:MOST_KEPT]:
             self._verdict.add("phantom", JOURNAL, f"transaction {tag} has a record and was never committed")
         for tag in sorted(self._history.acknowledged.keys() - self._history.alone.keys() - self._truth.journal):
             self._verdict.add("source", JOURNAL, f"the source acknowledged transaction {tag} and has lost it")
+
+    def _reread_journal(self, record: Record, present: Record | None) -> None:
+        self._verdict.reread += 1
+        if present is None:
+            self._verdict.add("phantom", record.place, f"read again and never there: {record.row}")
+        elif present.after != record.after:
+            self._verdict.add("value", record.place, f"{record.row} is read again, which was {present.row}")
 
     def _add_to_journal(self, record: Record, tag: int, latest: int) -> int:
         """``latest`` is the latest moment at which any transaction before this one began; the new such moment."""
@@ -156,7 +172,8 @@ class _Checker:
     def _in_order(self, records: list[Record]) -> Iterator[tuple[Order, Record]]:
         """The records of a partition with their places; the order of the partition is checked on the way.
 
-        Rows of a snapshot are read beside the log: they stand where they come.
+        Rows of a snapshot are read beside the log: they stand where they come. Those that are read again also say up to which
+        place the log had been read then: that is what places them among the records of the other partitions.
         """
         last = _BEGINNING
         before: Record | None = None
@@ -166,7 +183,7 @@ class _Checker:
             else:
                 self._require_tombstone(before)
                 last = self._next_place(record, last)
-                yield last, record
+                yield (max(last, self._order(record, last)) if record.reread else last), record
             before = record
         self._require_tombstone(before)
 
@@ -213,21 +230,27 @@ class _Checker:
 
     def _apply(self, order: Order, record: Record, namings: _Namings) -> None:
         name = record.topic.rpartition(".")[2]
+        initial = record.op == "r" and not record.reread
         if record.op == "t":
             self._verdict.truncates += 1
             home = namings.home(name, order[0])
         else:
-            self._verdict.rows += 0 if record.old_key else 1
+            self._verdict.rows += 0 if record.old_key or record.reread else 1
             home = record.row.get("home")
-            if record.op != "r" and home not in namings.homes(name, order[0]):
+            if not initial and home not in namings.homes(name, order[0]):
                 self._verdict.add("value", record.place, f"a row of table {home}, which had another name")
-            self._count(record)
+            if not record.reread:
+                self._count(record)
         fold = None if home is None else self._folds.get(home)
         if fold is None:
             self._verdict.add("phantom", record.place, f"there never was a table {home}")
             return
         try:
-            fold.apply(record, ordered=not self._one_place(record))
+            if record.reread:
+                self._verdict.reread += 1
+                fold.reread(record, self._rereads.most(record.row["home"]))
+            else:
+                fold.apply(record, ordered=not self._one_place(record))
         except Misfit as misfit:
             self._verdict.add(misfit.kind, record.place, f"{misfit} {record.source}")
 

@@ -32,6 +32,10 @@ class Fold:
         self._columns: frozenset[str] = frozenset()
         self._rows: dict[str, Row] = {}
         self._bag: Counter[str] = Counter()
+        self._heard_ms: dict[str, int] = {}
+        """When the last record of each row came; of rows without a key as one."""
+        self._rereads: Counter[str] = Counter()
+        self._reread_at: tuple[int, ...] = ()
 
     def apply(self, record: Record, *, ordered: bool) -> None:
         """Raises Misfit.
@@ -53,7 +57,8 @@ class Fold:
         row = record.row
         if record.key != {name: row.get(name) for name in self._key}:
             raise Misfit("key", f"the key {record.key} is not that of the row {row}")
-        identity = _text({name: row[name] for name in self._key})
+        identity = self._identity(row)
+        self._hear(identity, record)
         present = self._rows.get(identity)
         if record.after is None:
             self._rows.pop(identity, None)
@@ -87,6 +92,7 @@ class Fold:
     def _apply_bagged(self, record: Record, *, ordered: bool) -> None:
         if record.key is not None:
             raise Misfit("key", f"a table without a key has the key {record.key}")
+        self._hear("", record)
         if record.after is not None:
             identity = _text(record.after)
             self._bag[identity] += 1
@@ -100,6 +106,56 @@ class Fold:
                 raise Misfit("lost", f"{record.op} of a row that is not there: {_short(record.before)}")
             if not self._bag[identity]:
                 del self._bag[identity]
+
+    def _identity(self, row: Row) -> str:
+        return _text({name: row[name] for name in self._key})
+
+    # Rows that are read again
+
+    def reread(self, record: Record, most: int) -> None:
+        """A row that a signal had read again has to be what the records before it left. It leaves all as it is.
+
+        ``most`` is how often that may be of one row. Raises Misfit.
+        """
+        row = record.row
+        self._reshape(frozenset(row))
+        if not self._key:
+            self._reread_bagged(record, most)
+            return
+        if record.key != {name: row.get(name) for name in self._key}:
+            raise Misfit("key", f"the key {record.key} is not that of the row {row}")
+        identity = self._identity(row)
+        self._hear(identity, record)
+        present = self._rows.get(identity)
+        if present is None:
+            raise Misfit("phantom", f"a row that is not there is read again: {_version(row)} {_short(row)}")
+        self._compare(present, row)
+        self._rereads[identity] += 1
+        if self._rereads[identity] > most:
+            raise Misfit("duplicate", f"read again {self._rereads[identity]} times, at most {most}: {_short(row)}")
+
+    def _reread_bagged(self, record: Record, most: int) -> None:
+        """A table without a key is read whole, as of one place in the log."""
+        self._hear("", record)
+        if record.log_place != self._reread_at:
+            self._reread_at = record.log_place
+            self._rereads.clear()
+        identity = _text(record.row)
+        self._rereads[identity] += 1
+        if self._bag[identity] < 1:
+            raise Misfit("phantom", f"a row that is not there is read again: {_short(record.row)}")
+        if self._rereads[identity] > most * self._bag[identity]:
+            raise Misfit("duplicate", f"read again more often than it is there: {_short(record.row)}")
+
+    def _hear(self, identity: str, record: Record) -> None:
+        self._heard_ms[identity] = max(self._heard_ms.get(identity, 0), record.sent_ms)
+
+    def unheard(self, since_ms: int) -> Iterator[str]:
+        """The rows of which no record has come since, which should have been read again."""
+        if self._key:
+            yield from (identity for identity in self._rows if self._heard_ms.get(identity, 0) < since_ms)
+        elif self._bag and self._heard_ms.get("", 0) < since_ms:
+            yield f"all {self._bag.total()} rows"
 
     # Columns come and go
 

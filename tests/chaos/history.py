@@ -9,6 +9,26 @@ from dataclasses import dataclass, field
 
 
 @dataclass
+class Reading:
+    """Tables that a signal asked to be read again."""
+
+    asked_ms: int
+    """The wall clock's milliseconds before it was sent."""
+    patterns: frozenset[str]
+    """What it named."""
+    homes: frozenset[int]
+    """The tables that this was; 0 is the journal."""
+    named: bool
+    """It named single tables: one that changes its name may escape it."""
+    certain: bool = False
+    """The broker had it."""
+    whole: bool = True
+    """All rows were asked for."""
+    stopped: bool = False
+    """It may have been called off."""
+
+
+@dataclass
 class History:
     """Filled by all writing threads while a round runs, read by the checker after it.
 
@@ -31,6 +51,8 @@ class History:
     """Which table had which name from the journal's row with this tag on."""
     renamed_columns: dict[str, str] = field(default_factory=dict)
     """New name of a column -> the one before."""
+    readings: list[Reading] = field(default_factory=list)
+    """Snapshots that were asked for by signals, in order."""
     captured_at: int | None = None
     """The moment at which the snapshot was known to be complete."""
     statements: dict[str, int] = field(default_factory=dict)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
 import threading
@@ -19,18 +20,21 @@ from tests.chaos.alterations import Alterations
 from tests.chaos.checker import Verdict, check
 from tests.chaos.connector import Connector, ConnectorEnded, ConnectorFaults
 from tests.chaos.evidence import keep
+from tests.chaos.features import FEATURES, Features
+from tests.chaos.formats import avro_decoder
 from tests.chaos.history import History
+from tests.chaos.kinds import DOCUMENT
 from tests.chaos.metadata import misfits
 from tests.chaos.schema import CREATE_JOURNAL, CREATE_NOISE, DATABASE, FIRST_KEYS, JOURNAL, Catalog
 from tests.chaos.servers import ServerFaults, SourceActs, broker_acts
+from tests.chaos.signals import Operator
 from tests.chaos.topics import read_topics, read_transactions
 from tests.chaos.truth import read_truth
-from tests.chaos.writer import Features, Pace, Writer
+from tests.chaos.writer import Pace, Writer
 from tests.servers import PrivateDatabase, PrivateKafka, PrivateMariaDB, PrivateMySQL
+from tests.servers.registry import SmallRegistry
 
 SOURCES: dict[str, type[PrivateDatabase]] = {"mysql": PrivateMySQL, "mariadb": PrivateMariaDB}
-FEATURES = {"mysql": Features(xa=True, compressed=True), "mariadb": Features(xa=True)}
-"""What a round may turn on."""
 PREFIX = "chaos"
 JOIN_S = 120.0
 SNAPSHOT_S = 240.0
@@ -53,6 +57,7 @@ class Plan:
     source_calm_s: float = 3.0
     broker_calm_s: float = 12.0
     alteration_pause_s: float = 1.0
+    signal_pause_s: float = 4.0
     largest: int = 25_000
     """Rows of the largest transactions."""
 
@@ -67,6 +72,7 @@ class Outcome:
 
     plan: Plan
     version: str = ""
+    features: list[str] = field(default_factory=list)
     seconds: float = 0.0
     verdict: Verdict = field(default_factory=Verdict)
     faults: Counter[str] = field(default_factory=Counter)
@@ -85,6 +91,7 @@ class Outcome:
             "seed": self.plan.seed, "source": self.plan.source, "version": self.version, "passed": self.passed,
             "seconds": round(self.seconds, 1), "rows": verdict.rows, "transactions": verdict.transactions,
             "alterations": self.alterations, "records": verdict.records, "tables": verdict.tables,
+            "features": self.features, "reread": verdict.reread,
             "faults": dict(sorted(self.faults.items())), "statements": dict(sorted(self.statements.items())),
             "differences": verdict.found, "first": [str(one) for one in verdict.differences[:5]],
             "kept": None if self.kept is None else str(self.kept),
@@ -106,16 +113,27 @@ class _Round:
         self._directory = directory
         self._say = say
         shape = plan.chance("shape")
-        self._source = SOURCES[plan.source](*_server_settings(shape, plan.source))
+        self._features = FEATURES[plan.source].some(plan.chance("features"))
+        say(f"  with {', '.join(self._features.names()) or 'plain transactions'}")
+        self._source = SOURCES[plan.source](*_server_settings(shape, plan.source, self._features))
         self._kafka = PrivateKafka({"transaction.max.timeout.ms": "900000"})
-        self._features = FEATURES[plan.source].some(shape)
-        config = _config(shape, self._source.url, self._kafka.bootstrap)
+        self._registry = SmallRegistry()
+        self._registry.schemas.level = "NONE"  # columns come back with other types
+        self._decode = avro_decoder(self._registry.schemas) if self._features.avro else json.loads
+        config = _config(shape, self._source.url, self._kafka.bootstrap, self._features)
+        if self._features.avro:
+            config["topic"] |= {"format": "avro", "registry": {"url": self._registry.url}}
+            config["source"]["bigint_unsigned_handling_mode"] = "precise"  # Avro's long ends at 2^63 - 1
         self._commit_rows: int = config["source"]["commit_rows"]
         self._history = History()
-        self._catalog = Catalog(plan.chance("schema"), plan.source)
+        favoured = (DOCUMENT,) if self._features.partial_json else ()
+        self._catalog = Catalog(plan.chance("schema"), plan.source, favoured)
         self._writers = [self._writer(f"writer{index}") for index in range(plan.writers)]
         self._alterations = Alterations(
             plan.chance("alterations"), self._source, self._catalog, self._history, plan.alteration_pause_s
+        )
+        self._operator = Operator(
+            plan.chance("operator"), self._kafka, PREFIX, self._catalog, self._history, plan.signal_pause_s
         )
         self._connector = Connector(directory, config)
         acts = SourceActs(self._source, plan.chance("source acts"), self._catalog, self._writers)
@@ -144,9 +162,9 @@ class _Round:
         return writer
 
     def play(self) -> Outcome:
-        outcome = Outcome(self._plan)
+        outcome = Outcome(self._plan, features=self._features.names())
         begun = time.monotonic()
-        with self._servers() as (begin, no_more_faults):
+        with self._registry, self._servers() as (begin, no_more_faults):
             outcome.version = str(self._source.execute("SELECT VERSION()")[0][0])
             try:
                 self._prepare()
@@ -186,9 +204,10 @@ class _Round:
     def _prepare(self) -> None:
         self._source.execute(f"CREATE DATABASE {DATABASE} CHARACTER SET utf8mb4", CREATE_JOURNAL, CREATE_NOISE)
         # One partition, whatever the others get: its order is the order of commits.
-        topic = NewTopic(f"{PREFIX}.{DATABASE}.{JOURNAL}", 1, 1)
+        topics = [NewTopic(name, 1, 1) for name in (f"{PREFIX}.{DATABASE}.{JOURNAL}", f"{PREFIX}-signal")]
         admin = self._kafka.admin()  # held: it must outlive its answer
-        admin.create_topics([topic])[topic.topic].result(60)
+        for answer in admin.create_topics(topics).values():
+            answer.result(60)
         self._alterations.create_all(FIRST_KEYS)
         for _ in range(self._shape.choice([0, 20, 200])):
             self._writers[0].turn()
@@ -196,9 +215,8 @@ class _Round:
     def _disturb(self, begin: threading.Event, no_more_faults: threading.Event) -> None:
         """Work and faults, side by side. Capture begins when the work is under way, with its snapshot."""
         no_more_work = threading.Event()
-        workers = [
-            threading.Thread(target=one.run, args=(no_more_work,)) for one in (*self._writers, self._alterations)
-        ]
+        working = (*self._writers, self._alterations, *([self._operator] if self._features.signals else []))
+        workers = [threading.Thread(target=one.run, args=(no_more_work,)) for one in working]
         connecting = threading.Thread(target=self._connector_faults.run, args=(no_more_faults,))
         for worker in workers:
             worker.start()
@@ -236,6 +254,7 @@ class _Round:
         return [
             *((writer.name, writer.failure) for writer in self._writers),
             ("alterations", self._alterations.failure),
+            ("operator", self._operator.failure),
             ("connector", self._connector_faults.failure),
             ("source", self._source_faults.failure),
             ("broker", self._broker_faults.failure),
@@ -257,16 +276,19 @@ class _Round:
             raise RoundFailed(f"the round itself failed, seed {self._plan.seed}: {said}") from unforeseen[-1][1]
         for writer in self._writers:
             writer.finish()
+        if self._features.signals:
+            self._operator.finish()
         begun = time.monotonic()
         try:
             self._connector.catch_up()
         except ConnectorEnded as ended:
             verdict.add("stopped", "the end", str(ended))
         self._say(f"  caught up after another {time.monotonic() - begun:.0f} s")
-        self._partitions = read_topics(self._kafka, PREFIX)
+        self._partitions = read_topics(self._kafka, PREFIX, self._decode)
         self._truth = read_truth(self._source, self._alterations.there_are())
         found = check(self._partitions, self._history, self._truth, self._catalog.models)
-        for misfit in misfits(read_transactions(self._kafka, PREFIX), self._partitions, found.streamed):
+        told = read_transactions(self._kafka, PREFIX, self._decode)
+        for misfit in misfits(told, self._partitions, found.streamed):
             found.add(*misfit)
         found.differences[:0] = verdict.differences
         found.found += verdict.found
@@ -285,7 +307,7 @@ class _Round:
             (self._directory / f"{server.name}.log").write_bytes(server.log_path.read_bytes())
 
 
-def _server_settings(chance: random.Random, source: str) -> list[str]:
+def _server_settings(chance: random.Random, source: str, features: Features) -> list[str]:
     """Options that change how the log looks."""
     settings = [f"--max-binlog-size={chance.choice([4096, 65_536, 1_048_576, 104_857_600])}"]
     settings.append(f"--binlog-row-event-max-size={chance.choice([256, 8192, 65_536])}")
@@ -295,15 +317,18 @@ def _server_settings(chance: random.Random, source: str) -> list[str]:
         settings.append(f"--binlog-rows-query-log-events={chance.choice(['ON', 'OFF'])}")
     else:
         settings.append(f"--binlog-annotate-row-events={chance.choice(['ON', 'OFF'])}")
+    if features.compressed_events:
+        settings += ["--log-bin-compress=ON", "--log-bin-compress-min-len=10"]
     return settings
 
 
-def _config(chance: random.Random, url: str, bootstrap: str) -> dict[str, Any]:
+def _config(chance: random.Random, url: str, bootstrap: str, features: Features) -> dict[str, Any]:
     return {
         "name": "chaos",
         "source": {
             "kind": "mysql", "url": url, "include": [f"{DATABASE}.t*", f"{DATABASE}.{JOURNAL}"],
             "transaction_metadata": chance.random() < 0.5, "commit_rows": chance.choice([100, 1_000, 8_000]), "commit_ms": chance.choice([5, 20, 50]),
+            "signals": features.signals,
         },
         "topic": {
             "kind": "kafka", "bootstrap": bootstrap, "prefix": PREFIX, "partitions": chance.choice([1, 1, 3]),

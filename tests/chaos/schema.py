@@ -113,9 +113,10 @@ FIRST_KEYS = ("auto", "text", "composite", "none")
 class Catalog:
     """The tables there are, by home. Shared by all connections that write; the one that alters holds ``altering``."""
 
-    def __init__(self, chance: random.Random, flavor: str) -> None:
+    def __init__(self, chance: random.Random, flavor: str, favoured: tuple[Kind, ...] = ()) -> None:
+        """Kinds that are ``favoured`` come in most tables."""
         self._chance = chance
-        self._kinds = kinds.KINDS[flavor]
+        self._kinds = (*kinds.KINDS[flavor], *favoured * 10)
         self._lock = threading.Lock()
         self._tables: dict[int, TableModel] = {}
         self._made = 0

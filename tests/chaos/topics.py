@@ -1,4 +1,4 @@
-"""All that committed readers see of a round's topics, read with Kafka's own client and decoded with json alone."""
+"""All that committed readers see of a round's topics, read with Kafka's own client."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
+from tests.chaos.formats import Decode
 from tests.servers import Broker
 
 SILENCE_S = 60.0
@@ -31,6 +32,8 @@ class Record:
     new_key: bool = False
     """Marked as the first half."""
     transaction: dict[str, Any] | None = None
+    sent_ms: int = 0
+    """The wall clock's milliseconds when the connector sent it."""
 
     @property
     def place(self) -> str:
@@ -47,6 +50,11 @@ class Record:
         return int(str(source.get("file", ".0")).rpartition(".")[2]), int(source.get("pos") or 0)
 
     @property
+    def reread(self) -> bool:
+        """Whether it is a row that a signal had read again."""
+        return self.op == "r" and (self.source or {}).get("snapshot") == "incremental"
+
+    @property
     def row(self) -> dict[str, Any]:
         """The row after the change, or the one that is gone."""
         return self.after if self.after is not None else self.before or {}
@@ -55,23 +63,23 @@ class Record:
 Partitions = dict[tuple[str, int], list[Record]]
 
 
-def read_topics(broker: Broker, prefix: str) -> Partitions:
+def read_topics(broker: Broker, prefix: str, decode: Decode = json.loads) -> Partitions:
     """Every partition of the tables' topics from its beginning to its end, committed records only."""
     names = broker.admin().list_topics(timeout=SILENCE_S).topics
     return {
-        (name, partition): [record(message) for message in _messages(broker, name, partition)]
+        (name, partition): [record(message, decode) for message in _messages(broker, name, partition)]
         for name in sorted(names)
         if name.startswith(f"{prefix}.") and name != f"{prefix}.transaction"
         for partition in names[name].partitions
     }
 
 
-def read_transactions(broker: Broker, prefix: str) -> list[tuple[str, dict[str, Any]]]:
+def read_transactions(broker: Broker, prefix: str, decode: Decode = json.loads) -> list[tuple[str, dict[str, Any]]]:
     """Place and document of each record of the topic of transactions, a partition after the other."""
     name = f"{prefix}.transaction"
     topic = broker.admin().list_topics(timeout=SILENCE_S).topics.get(name)
     return [
-        (f"{name}[{partition}]@{message.offset()}", json.loads(message.value() or b"{}"))
+        (f"{name}[{partition}]@{message.offset()}", decode(message.value() or b""))
         for partition in (() if topic is None else topic.partitions)
         for message in _messages(broker, name, partition)
     ]
@@ -106,16 +114,16 @@ def _messages(broker: Broker, topic: str, partition: int) -> Iterator[Message]:
         consumer.close()
 
 
-def record(message: Message) -> Record:
+def record(message: Message, decode: Decode) -> Record:
     """A message as far as it is looked at."""
     topic, partition, offset = str(message.topic()), int(message.partition()), int(message.offset())
     key, value = message.key(), message.value()
     headers = {name for name, _ in message.headers() or ()}
-    identity = None if key is None else json.loads(key)
+    identity = None if key is None else decode(key)
     if value is None:
         return Record(topic, partition, offset, identity)
-    document = json.loads(value)
+    document = decode(value)
     return Record(
         topic, partition, offset, identity, document["op"], document["before"], document["after"], document["source"],
-        "__debezium.oldkey" in headers, "__debezium.newkey" in headers, document["transaction"],
+        "__debezium.oldkey" in headers, "__debezium.newkey" in headers, document["transaction"], int(message.timestamp()[1]),
     )  # fmt: skip

@@ -12,11 +12,13 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pymysql
 
+from tests.chaos import kinds
+from tests.chaos.features import Features
 from tests.chaos.history import History
 from tests.chaos.schema import DATABASE, JOURNAL, NOISE, Catalog, TableModel
 from tests.servers import PrivateDatabase
@@ -28,23 +30,12 @@ CHANGED = {1054, 1146, 1412, 1364, 1051, 1136, 1091}
 CHANGED |= {1292, 1366, 1367, 1416, 3037, 3140, 4025, 4078, 4079, 6136}
 # The statement or the whole connection was killed, or the server is going down, or is being asked too much for now.
 INTERRUPTED = {1053, 1317, 1969, 1927, 3169, 1152, 1158, 1159, 1160, 1161, 1040, 1042, 1044, 1180, 2002, 2003, 2006, 2013, 2014, 4031, 0}  # fmt: skip
+_EDITS = ("JSON_SET", "JSON_REPLACE", "JSON_REMOVE")
+_PATHS = ("$[0]", "$[1]", "$[2][0]", '$."k0 ü"', '$."k1 ü"', '$."k2 ü"[0]', '$."k3 ü"."k0 ü"', "$.new")
 SETTINGS = (
     "SET SESSION sql_mode = '', time_zone = '+00:00', innodb_lock_wait_timeout = 2, lock_wait_timeout = 5,"
     " foreign_key_checks = 0"
 )
-
-
-@dataclass(frozen=True)
-class Features:
-    """What beyond plain transactions the source is to be shown."""
-
-    xa: bool = False
-    compressed: bool = False
-    partial_json: bool = False
-
-    def some(self, chance: random.Random) -> Features:
-        """Each of these features, or not."""
-        return Features(**{name: chance.random() < 0.6 and there for name, there in asdict(self).items()})
 
 
 class Abandoned(Exception):
@@ -383,6 +374,26 @@ class Writer:
         self._high += changed or 0
         return changed
 
+    def _edit(self, cursor: Any, table: TableModel, tag: int) -> int | None:
+        """Documents changed in place, of which the log may then hold the differences alone."""
+        documents = [column for column in table.columns if column.kind is kinds.DOCUMENT]
+        if not documents or not self.features.partial_json:
+            return None
+        sets, values = ["tx = %s", "ver = ver + 1"], [tag]
+        for column in self._chance.sample(documents, self._chance.randint(1, len(documents))):
+            edited = f"`{column.name}`"
+            for _ in range(self._chance.randint(1, 3)):
+                function, path = self._chance.choice(_EDITS), self._chance.choice(_PATHS)
+                value = "" if function == "JSON_REMOVE" else ", CAST(%s AS JSON)"
+                edited = f"{function}({edited}, %s{value})"
+                values += [path, column.kind.draw(self._chance)] if value else [path]
+            sets.append(f"`{column.name}` = {edited}")
+        where, found = self._some(table, tag)
+        changed = self._try(cursor, f"UPDATE {table.quoted} SET {', '.join(sets)} {where}", values + found)
+        self._low += changed or 0
+        self._high += changed or 0
+        return changed
+
     def _delete(self, cursor: Any, table: TableModel, tag: int) -> int | None:
         where, found = self._some(table, tag)
         changed = self._try(cursor, f"DELETE FROM {table.quoted} {where}", found)
@@ -407,6 +418,7 @@ class Writer:
         (1, ("upsert", _upsert)),
         (5, ("update", _update)),
         (1, ("key move", _move)),
+        (2, ("json edit", _edit)),
         (2, ("delete", _delete)),
     )
     _acts = tuple(act for _, act in _weights)

@@ -167,3 +167,23 @@ def test_what_is_no_signal_is_told_and_changes_nothing(sql_server: Database, sql
         assert "snapshots" not in batch.position
         assert batch.position["signals"] == len(signals.sent)
     assert topic.again == []
+
+
+def test_what_was_asked_for_before_is_read_before_the_end_is_reached(sql_server: Database, sql_database: str) -> None:
+    filled(sql_server, sql_database, KINDS["integer"])
+    signals, topic = Signals(), Topic()
+    with closing(source_with(sql_server, f"{sql_database}.t", signals)) as source:
+        source.open(None)
+        position = drained(source, topic.fold)
+        signals.read(None)
+        source.open(orjson.loads(orjson.dumps(position)))
+        source.read(0.02)
+        position = source.read(0.02).position
+        assert position is not None
+        source.close()
+        signals.send("execute-snapshot", f"{sql_database}.t")
+        source.open(orjson.loads(orjson.dumps(position)))
+        end = source.end()
+        while not source.reached(end):
+            topic.take(source.read(0.02).changes)
+    assert len(topic.again) == len(topic.fold.rows)

@@ -1,0 +1,128 @@
+"""The operator: asks for tables to be read again while all goes on, pauses that, has it go on and calls it off.
+
+The signals are Debezium's, sent to ``PREFIX-signal`` with Kafka's own client.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import threading
+import time
+from contextlib import suppress
+
+from confluent_kafka import KafkaException, Producer
+
+from tests.chaos.history import History, Reading
+from tests.chaos.schema import DATABASE, JOURNAL, Catalog
+from tests.servers import PrivateKafka
+
+ANSWER_S = 20.0
+LAST_S = 120.0
+_KINDS = {"execute-snapshot": 5, "pause-snapshot": 2, "resume-snapshot": 3, "stop-snapshot": 0.7}
+
+
+class Operator:
+    """Sends a signal now and then, once the initial snapshot is captured. Runs in a thread of its own."""
+
+    def __init__(
+        self,
+        chance: random.Random,
+        broker: PrivateKafka,
+        prefix: str,
+        catalog: Catalog,
+        history: History,
+        pause_s: float,
+    ) -> None:
+        self.failure: BaseException | None = None
+        self._chance = chance
+        self._broker = broker
+        self._prefix = prefix
+        self._catalog = catalog
+        self._history = history
+        self._pause_s = pause_s
+        self._sent = 0
+        self._producer: Producer | None = None
+
+    def run(self, stop: threading.Event) -> None:
+        """Work; what was not foreseen ends this thread and is kept as ``failure``."""
+        try:
+            while not stop.wait(self._chance.expovariate(1 / self._pause_s)):
+                if self._catalog.captured.is_set():
+                    self._turn()
+        except BaseException as error:  # noqa: BLE001 - told by the round, which would miss a thread's end
+            self.failure = error
+
+    def finish(self) -> None:
+        """Have everything go on that is paused. Raises TimeoutError if the broker does not take that."""
+        deadline = time.monotonic() + LAST_S
+        while not self._send("resume-snapshot", []):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the broker takes no signal for {LAST_S} s")
+
+    def _turn(self) -> None:
+        kind = self._chance.choices(list(_KINDS), list(_KINDS.values()))[0]
+        if kind == "execute-snapshot":
+            self._start()
+            return
+        patterns = []
+        if kind == "stop-snapshot":
+            for reading in self._history.readings:
+                reading.stopped = True
+            patterns = self._chance.choice([[], [f"{DATABASE}[.].*"], self._some()])
+        if self._send(kind, patterns):
+            self._history.count(kind)
+
+    def _start(self) -> None:
+        patterns = self._chance.choice([[f"{DATABASE}[.].*"], self._some(), [f"{DATABASE}[.]{JOURNAL}"]])
+        where = self._chance.choice([None, None, None, "born % 2 = 0"])
+        if where is not None and patterns == [f"{DATABASE}[.]{JOURNAL}"]:
+            where = None
+        names = self._catalog.names() | {JOURNAL: 0}
+        meant = {
+            name: home
+            for name, home in names.items()
+            if any(re.fullmatch(pattern, f"{DATABASE}.{name}") for pattern in patterns)
+        }
+        named = patterns != [f"{DATABASE}[.].*"]
+        reading = Reading(int(time.time() * 1000), frozenset(patterns), frozenset(meant.values()), named=named)
+        reading.whole = where is None
+        self._history.readings.append(reading)
+        if self._send("execute-snapshot", patterns, where):
+            reading.certain = True
+            self._history.count("execute-snapshot")
+
+    def _some(self) -> list[str]:
+        names = sorted(table.name for table in self._catalog.tables())
+        chosen = self._chance.sample(names, min(len(names), self._chance.randint(1, 2)))
+        return [f"{DATABASE}[.]{re.escape(name)}" for name in chosen]
+
+    def _send(self, kind: str, patterns: list[str], where: str | None = None) -> bool:
+        """Whether the broker has it for certain."""
+        self._sent += 1
+        data = {"type": "incremental", "data-collections": patterns}
+        if where is not None:
+            # The journal has no such column.
+            data["additional-conditions"] = [
+                {"data-collection": f"{DATABASE}[.]t.*", "filter": where} for _ in patterns[:1]
+            ]  # fmt: skip
+        value = json.dumps({"id": f"{kind}-{self._sent}", "type": kind, "data": data})
+        answers = list[bool]()
+        if self._producer is None:
+            timeout_ms = int(ANSWER_S * 1000)
+            self._producer = Producer(
+                {"bootstrap.servers": self._broker.bootstrap, "enable.idempotence": True, "log_level": 0,
+                 "delivery.timeout.ms": timeout_ms}
+            )  # fmt: skip
+        with suppress(KafkaException):
+            self._producer.produce(
+                f"{self._prefix}-signal",
+                value,
+                self._prefix,
+                on_delivery=lambda error, _: answers.append(error is None),
+            )
+            self._producer.flush(ANSWER_S)
+        if answers != [True]:
+            self._producer = None
+        return answers == [True]
