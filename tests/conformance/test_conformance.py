@@ -13,24 +13,26 @@ from tests.conformance.differences import DIFFERENCES
 from tests.conformance.findings import Finding, compare
 from tests.conformance.workload import DATABASE
 from tests.line import Line
-from tests.servers import Broker, Database
+from tests.servers import Broker, PrivateMariaDB, PrivateMySQL
 
 DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "debezium.md"
 NAMES = ("mysql-schemas", "mariadb-schemas", "mysql-plain")
 
 
 @pytest.fixture(scope="session")
-def captures(
-    mysql: Database, mariadb: Database, kafka: Broker, tmp_path_factory: pytest.TempPathFactory
-) -> Mapping[str, Capture]:
-    """What Debezium and we published of the same work, by server and format."""
-    pairs = [
-        Pair("mysql", mysql, schemas=True),
-        Pair("mariadb", mariadb, schemas=True),
-        Pair("mysql", mysql, schemas=False),
-    ]
-    assert tuple(pair.name for pair in pairs) == NAMES
-    return capture(pairs, kafka, tmp_path_factory.mktemp("conformance"))
+def captures(kafka: Broker, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Capture]:
+    """What Debezium and we published of the same work, by server and format.
+
+    The servers are new: Debezium 3.5 cannot go on from a GTID set that holds a tag, as other tests leave behind.
+    """
+    with PrivateMySQL() as mysql, PrivateMariaDB() as mariadb:
+        pairs = [
+            Pair("mysql", mysql, schemas=True),
+            Pair("mariadb", mariadb, schemas=True),
+            Pair("mysql", mysql, schemas=False),
+        ]
+        assert tuple(pair.name for pair in pairs) == NAMES
+        return capture(pairs, kafka, tmp_path_factory.mktemp("conformance"))
 
 
 @pytest.fixture(scope="session")
