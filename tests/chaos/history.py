@@ -59,12 +59,18 @@ class History:
     """How often each kind of statement took effect."""
     _moments: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     _tags: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+    _births: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def begin(self) -> tuple[int, int]:
         """The tag of a new transaction, and the moment."""
         with self._lock:
             return next(self._tags), next(self._moments)
+
+    def birth(self) -> int:
+        """The number of a statement that inserts: a row that REPLACE puts in another's place is told from it by this."""
+        with self._lock:
+            return next(self._births)
 
     def captured(self) -> None:
         """The snapshot is complete."""

@@ -314,8 +314,9 @@ class Writer:
         if rows > len(few):
             few = sorted(few, key=lambda row: len(str(row)))[:10]  # a statement must fit into a packet
         values: list[Any] = []
+        born = self._history.birth()
         for index in range(rows):
-            values += [tag, tag, *few[index % len(few)]]
+            values += [tag, born, *few[index % len(few)]]
         sql = f"{verb} {table.quoted} ({names}) VALUES {', '.join([f'({places})'] * rows)}"
         changed = self._try(cursor, sql, values)
         if changed:
@@ -343,7 +344,7 @@ class Writer:
         columns = [*(() if table.auto else table.key), *table.columns]
         names = ", ".join(f"`{name}`" for name in ("tx", "born", "ver", *(column.name for column in columns)))
         places = ", ".join(["%s", "%s", "1", *(column.kind.placeholder for column in columns)])
-        values = [tag, tag, *(column.draw(self._chance) for column in columns)]
+        values = [tag, self._history.birth(), *(column.draw(self._chance) for column in columns)]
         update = "ON DUPLICATE KEY UPDATE tx = VALUES(tx), ver = ver + 1"
         changed = self._try(cursor, f"INSERT INTO {table.quoted} ({names}) VALUES ({places}) {update}", values)
         self._low += 1 if changed else 0
