@@ -38,7 +38,7 @@ from streamtrain.errors import ConfigError
 from streamtrain.registry import Registry, RegistrySettings
 from streamtrain.retrying import Backoff
 from streamtrain.state.checkpoints import CheckpointStore
-from streamtrain.state.database import Database
+from streamtrain.state.database import Database, open_database
 from streamtrain.state.ledger import Ledger
 from streamtrain.topic.base import TopicReader, TopicWriter
 from streamtrain.topic.file import FileReader, FileWriter
@@ -70,7 +70,7 @@ class StateParts:
 def state_database(config: Config, *, connect_timeout_s: int = 5, timeout_s: int = 60) -> Database:
     """The state database, not yet asked anything. Raises ConfigError if its TLS files cannot be used."""
     part = config.state
-    return Database(
+    return open_database(
         part.url.reveal(), tls=part.tls.settings(), connect_timeout_s=connect_timeout_s, timeout_s=timeout_s
     )
 

@@ -18,7 +18,7 @@ from streamtrain.demo.traffic import Traffic, Written
 from streamtrain.demo.writing import Writing
 from streamtrain.errors import FatalError
 from streamtrain.state.checkpoints import CheckpointStore
-from streamtrain.state.database import Database
+from streamtrain.state.database import open_database
 from streamtrain.state.ledger import Ledger
 
 RUN, UNDISTURBED = "demo", "undisturbed"
@@ -62,7 +62,7 @@ class _Demo:
         self._places.prepare((RUN, UNDISTURBED), FEATURES)
         began = datetime.now().astimezone()
         traffic = Traffic(self._places.shop, self._seed)
-        self._database = Database(f"sqlite:///{self._places.state}")
+        self._database = open_database(f"sqlite:///{self._places.state}")
         self._database.migrate()
         try:
             with Screen(self._console) as screen:

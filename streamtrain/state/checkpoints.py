@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, Row, Table, and_, delete, insert, select, update
 
 from streamtrain import faults, log
 from streamtrain.errors import FencedOut, NoUsableCheckpoint
-from streamtrain.state.database import Database
+from streamtrain.state.database import Database, OneOf, Range, Row, Transaction
+from streamtrain.state.layout import CHECKPOINT_PARTS, CHECKPOINTS, DEAD_LETTERS, DELETIONS, METRICS, RUNS
 from streamtrain.state.records import (
     FORMAT,
     Checkpoint,
@@ -24,7 +24,6 @@ from streamtrain.state.records import (
     state_sha256,
     stored_key,
 )
-from streamtrain.state.tables import checkpoint_parts, checkpoints, dead_letters, deletions, metric_points, runs
 from streamtrain.topic.base import TopicPartition
 
 _log = log.get("checkpoints")
@@ -54,34 +53,35 @@ class CheckpointStore:
         A process that had the run before an outage gives the writer that it ``held``, and is refused with FencedOut if
         another has taken over since: the newer one was put in its place.
         """
-        with self._database.transaction() as connection:
-            mine = runs.c.name == run if held is None else and_(runs.c.name == run, runs.c.epoch == held.epoch)
-            taken = connection.execute(update(runs).where(mine).values(epoch=runs.c.epoch + 1))
-            if taken.rowcount == 0:
-                if held is not None:
-                    raise _fenced(held)
+        with self._database.transaction() as transaction:
+            found = transaction.lock(RUNS, {"name": run})
+            if held is not None and (found is None or found["epoch"] != held.epoch):
+                raise _fenced(held)
+            if found is None:
                 values = {"name": run, "epoch": 1, "created_ms": self._clock_ms(), "parent": parent}
-                connection.execute(insert(runs).values(config=_json(config), **values))
-            epoch = connection.execute(select(runs.c.epoch).where(runs.c.name == run)).scalar_one()
+                transaction.insert(RUNS, [{**values, "config": _json(config)}])
+                return Writer(run, 1)
+            epoch = found["epoch"] + 1
+            transaction.update(RUNS, {"name": run}, {"epoch": epoch})
         return Writer(run, epoch)
 
     def record_config(self, writer: Writer, config: Mapping[str, Any]) -> None:
         """Keep the configuration that the run goes on with. Raises FencedOut."""
-        with self._database.transaction() as connection:
-            fence(connection, writer)
-            connection.execute(update(runs).where(runs.c.name == writer.run).values(config=_json(config)))
+        with self._database.transaction() as transaction:
+            fence(transaction, writer)
+            transaction.update(RUNS, {"name": writer.run}, {"config": _json(config)})
 
     def run_config(self, run: str) -> dict[str, Any] | None:
         """The configuration that the run was last opened with, without secrets; None if there is no such run."""
-        with self._database.transaction() as connection:
-            stored = connection.execute(select(runs.c.config).where(runs.c.name == run)).scalar_one_or_none()
-        return None if stored is None else orjson.loads(stored)
+        with self._database.transaction() as transaction:
+            found = transaction.select(RUNS, {"name": run}, columns=["config"])
+        return orjson.loads(found[0]["config"]) if found else None
 
     def save(self, writer: Writer, draft: CheckpointDraft, keep: int) -> Checkpoint:
         """Store ``draft`` as the run's newest checkpoint, in one transaction, and prune all but the newest ``keep``.
 
         1. fence: the run's row is locked, and must still carry the writer's epoch
-        2. the parts of the blobs, each under the server's packet limit
+        2. the parts of the blobs, each under the server's limit of a row
         3. dead letters, deletions (which take the row's dead letters with them), metrics
         4. commit
 
@@ -91,23 +91,22 @@ class CheckpointStore:
         if not self._part_bytes:
             self._part_bytes = self._database.part_bytes()
         faults.passed("checkpoint.begun")
-        with self._database.transaction() as connection:
-            fence(connection, writer)
+        with self._database.transaction() as transaction:
+            fence(transaction, writer)
             faults.passed("checkpoint.fenced")
-            stored = self._insert(connection, writer, draft)
+            stored = self._insert(transaction, writer, draft)
             for name, part, data in _parts(draft.blobs, self._part_bytes):
-                connection.execute(
-                    insert(checkpoint_parts).values(checkpoint_id=stored.id, blob_name=name, part=part, data=data)
-                )
+                row = {"checkpoint_id": stored.id, "blob_name": name, "part": part, "data": data}
+                transaction.insert(CHECKPOINT_PARTS, [row])
             faults.passed("checkpoint.parts_written")
-            _write_letters(connection, writer.run, draft, stored.created_ms)
-            _write_metrics(connection, stored)
-            _prune(connection, writer.run, keep)
+            _write_letters(transaction, writer.run, draft, stored.created_ms)
+            _write_metrics(transaction, stored)
+            _prune(transaction, writer.run, keep)
             faults.passed("checkpoint.written")
         faults.passed("checkpoint.committed")
         return stored
 
-    def _insert(self, connection: Connection, writer: Writer, draft: CheckpointDraft) -> Checkpoint:
+    def _insert(self, transaction: Transaction, writer: Writer, draft: CheckpointDraft) -> Checkpoint:
         values = {
             "run": writer.run,
             "slice": draft.slice,
@@ -124,41 +123,32 @@ class CheckpointStore:
             "versions": draft.versions,
         }
         encoded = {name: _json(document) for name, document in documents.items()}
-        result = connection.execute(insert(checkpoints).values(**values, **encoded, epoch=writer.epoch, format=FORMAT))
-        identity = result.lastrowid
-        row = connection.execute(select(checkpoints).where(checkpoints.c.id == identity)).one()
-        return _checkpoint(row)
+        row = {**values, **encoded, "epoch": writer.epoch, "format": FORMAT}
+        return _checkpoint({**row, "id": transaction.insert_numbered(CHECKPOINTS, row)})
 
     def list(self, run: str) -> list[Checkpoint]:
         """The run's checkpoints, oldest first."""
-        with self._database.transaction() as connection:
-            rows = connection.execute(
-                select(checkpoints).where(checkpoints.c.run == run).order_by(checkpoints.c.id)
-            ).all()
+        with self._database.transaction() as transaction:
+            rows = transaction.select(CHECKPOINTS, {"run": run}, order=["id"])
         return [_checkpoint(row) for row in rows]
 
     def get(self, run: str, identity: int) -> Checkpoint:
         """One checkpoint by its id. Raises NoUsableCheckpoint."""
-        query = select(checkpoints).where(checkpoints.c.run == run, checkpoints.c.id == identity)
-        with self._database.transaction() as connection:
-            row = connection.execute(query).one_or_none()
-        if row is None:
+        with self._database.transaction() as transaction:
+            found = transaction.select(CHECKPOINTS, {"run": run, "id": identity})
+        if not found:
             raise NoUsableCheckpoint(
                 f"run {run!r} has no checkpoint {identity}", hint="list them: streamtrain checkpoints"
             )
-        return _checkpoint(row)
+        return _checkpoint(found[0])
 
     def blobs(self, checkpoint: Checkpoint) -> dict[str, bytes]:
         """The checkpoint's blobs, checked against its ``state_sha256``. Raises NoUsableCheckpoint if they are not whole."""
-        query = (
-            select(checkpoint_parts.c.blob_name, checkpoint_parts.c.part, checkpoint_parts.c.data)
-            .where(checkpoint_parts.c.checkpoint_id == checkpoint.id)
-            .order_by(checkpoint_parts.c.blob_name, checkpoint_parts.c.part)
-        )
+        of_checkpoint = {"checkpoint_id": checkpoint.id}
         pieces: dict[str, list[bytes]] = {}
-        with self._database.transaction() as connection:
-            for name, _part, data in connection.execute(query):
-                pieces.setdefault(name, []).append(data)
+        with self._database.transaction() as transaction:
+            for row in transaction.select(CHECKPOINT_PARTS, of_checkpoint, order=["blob_name", "part"]):
+                pieces.setdefault(row["blob_name"], []).append(row["data"])
         blobs = {name: b"".join(parts) for name, parts in pieces.items()}
         found = state_sha256(blobs)
         if found != checkpoint.state_sha256:
@@ -189,12 +179,10 @@ class CheckpointStore:
         )
 
 
-def fence(connection: Connection, writer: Writer) -> None:
+def fence(transaction: Transaction, writer: Writer) -> None:
     """Lock the run's row and make sure that the writer is still the newest. Raises FencedOut."""
-    held = connection.execute(
-        update(runs).where(runs.c.name == writer.run, runs.c.epoch == writer.epoch).values(epoch=writer.epoch)
-    )
-    if held.rowcount != 1:
+    found = transaction.lock(RUNS, {"name": writer.run})
+    if found is None or found["epoch"] != writer.epoch:
         raise _fenced(writer)
 
 
@@ -212,46 +200,40 @@ def _parts(blobs: Mapping[str, bytes], size: int) -> Iterator[tuple[str, int, by
             yield name, part, data[start : start + size]
 
 
-def _write_letters(connection: Connection, run: str, draft: CheckpointDraft, now_ms: int) -> None:
+def _write_letters(transaction: Transaction, run: str, draft: CheckpointDraft, now_ms: int) -> None:
     for learned in draft.learned:
-        _forget_learned(connection, run, learned, draft.dead_letters)
+        _forget_learned(transaction, run, learned, draft.dead_letters)
     for retried in draft.retried:
-        connection.execute(delete(dead_letters).where(_at(dead_letters, run, retried.source, retried.start)))
+        transaction.delete(DEAD_LETTERS, place_of(run, retried.source, retried.start))
     for letter in draft.dead_letters:
-        _write_letter(connection, run, letter, now_ms)
+        _write_letter(transaction, run, letter, now_ms)
     for gone in draft.deletions:
-        _write_deletion(connection, run, gone)
+        _write_deletion(transaction, run, gone)
 
 
-def _forget_learned(connection: Connection, run: str, learned: LearnedRange, rejected: Sequence[DeadLetter]) -> None:
+def _forget_learned(transaction: Transaction, run: str, learned: LearnedRange, rejected: Sequence[DeadLetter]) -> None:
     """Remove the letters of records that have been learned after all, as after a change of settings.
 
     Left alone they could be retried, and the record would be learned a second time.
     """
-    there = and_(
-        dead_letters.c.run == run,
-        dead_letters.c.topic == learned.source.topic,
-        dead_letters.c.partition == learned.source.partition,
-        dead_letters.c.offset >= learned.start,
-        dead_letters.c.offset < learned.end,
-        dead_letters.c.state.in_(("open", "requested")),
-    )
+    there = {
+        "run": run,
+        "topic": learned.source.topic,
+        "partition": learned.source.partition,
+        "offset": Range(learned.start, learned.end),
+        "state": OneOf(("open", "requested")),
+    }
     again = {letter.offset for letter in rejected if letter.source == learned.source}
-    for (offset,) in connection.execute(select(dead_letters.c.offset).where(there)).all():
-        if offset not in again:
-            connection.execute(delete(dead_letters).where(_at(dead_letters, run, learned.source, offset)))
+    for row in transaction.select(DEAD_LETTERS, there, columns=["offset"]):
+        if row["offset"] not in again:
+            transaction.delete(DEAD_LETTERS, place_of(run, learned.source, row["offset"]))
 
 
-def _write_letter(connection: Connection, run: str, letter: DeadLetter, now_ms: int) -> None:
+def _write_letter(transaction: Transaction, run: str, letter: DeadLetter, now_ms: int) -> None:
     """Insert a letter unless it is known: the same record is read again after a restart, and its state is the user's."""
-    known = connection.execute(
-        select(dead_letters.c.state).where(_at(dead_letters, run, letter.source, letter.offset))
-    ).scalar_one_or_none()
-    if known is None:
+    place = place_of(run, letter.source, letter.offset)
+    if not transaction.select(DEAD_LETTERS, place, columns=["state"]):
         values = {
-            "topic": letter.source.topic,
-            "partition": letter.source.partition,
-            "offset": letter.offset,
             "reason": letter.reason,
             "message": letter.message,
             "row_key": stored_key(letter.row_key),
@@ -259,73 +241,58 @@ def _write_letter(connection: Connection, run: str, letter: DeadLetter, now_ms: 
             "created_ms": now_ms,
             "state": letter.state,
         }
-        connection.execute(insert(dead_letters).values(run=run, **values))
+        transaction.insert(DEAD_LETTERS, [{**place, **values}])
 
 
-def _write_deletion(connection: Connection, run: str, gone: Deletion) -> None:
+def _write_deletion(transaction: Transaction, run: str, gone: Deletion) -> None:
     """Record the delete, once, and take the dead letters of the row that is gone."""
     key = stored_key(gone.row_key)
-    connection.execute(delete(deletions).where(_at(deletions, run, gone.source, gone.offset)))
-    where = {"topic": gone.source.topic, "partition": gone.source.partition, "offset": gone.offset}
-    connection.execute(insert(deletions).values(run=run, row_key=key, slice=gone.slice, **where))
+    place = place_of(run, gone.source, gone.offset)
+    transaction.delete(DELETIONS, place)
+    transaction.insert(DELETIONS, [{**place, "row_key": key, "slice": gone.slice}])
     if key is not None:
-        of_row = and_(
-            dead_letters.c.run == run,
-            dead_letters.c.row_key == key,
-            dead_letters.c.topic == gone.source.topic,
-            dead_letters.c.partition == gone.source.partition,
-            dead_letters.c.offset < gone.offset,
-        )
-        connection.execute(delete(dead_letters).where(of_row))
+        transaction.delete(DEAD_LETTERS, {**place, "row_key": key, "offset": Range(below=gone.offset)})
 
 
-def _at(table: Table, run: str, source: TopicPartition, offset: int) -> ColumnElement[bool]:
-    return and_(
-        table.c.run == run,
-        table.c.topic == source.topic,
-        table.c.partition == source.partition,
-        table.c.offset == offset,
-    )
+def place_of(run: str, source: TopicPartition, offset: int) -> dict[str, Any]:
+    """The key of what is kept of one record."""
+    return {"run": run, "topic": source.topic, "partition": source.partition, "offset": offset}
 
 
-def _write_metrics(connection: Connection, stored: Checkpoint) -> None:
-    connection.execute(
-        delete(metric_points).where(metric_points.c.run == stored.run, metric_points.c.events >= stored.events)
-    )
+def _write_metrics(transaction: Transaction, stored: Checkpoint) -> None:
+    transaction.delete(METRICS, {"run": stored.run, "events": Range(at_least=stored.events)})
     rows = [
         {"run": stored.run, "events": stored.events, "name": name, "value": value, "created_ms": stored.created_ms}
         for name, value in sorted(stored.metrics.items())
     ]
     if rows:
-        connection.execute(insert(metric_points), rows)
+        transaction.insert(METRICS, rows)
 
 
-def _prune(connection: Connection, run: str, keep: int) -> None:
-    newest = select(checkpoints.c.id).where(checkpoints.c.run == run).order_by(checkpoints.c.id.desc()).limit(keep)
-    kept = [identity for (identity,) in connection.execute(newest)]
-    if len(kept) == keep:
-        old = select(checkpoints.c.id).where(checkpoints.c.run == run, checkpoints.c.id < min(kept))
-        gone = [identity for (identity,) in connection.execute(old)]
-        connection.execute(delete(checkpoint_parts).where(checkpoint_parts.c.checkpoint_id.in_(gone)))
-        connection.execute(delete(checkpoints).where(checkpoints.c.id.in_(gone)))
+def _prune(transaction: Transaction, run: str, keep: int) -> None:
+    stored = transaction.select(CHECKPOINTS, {"run": run}, columns=["id"], order=["id"], descending=True)
+    gone = OneOf([row["id"] for row in stored[keep:]])
+    if gone.values:
+        transaction.delete(CHECKPOINT_PARTS, {"checkpoint_id": gone})
+        transaction.delete(CHECKPOINTS, {"id": gone})
 
 
 def _json(document: Any) -> str:
     return orjson.dumps(document, option=orjson.OPT_SORT_KEYS | orjson.OPT_SERIALIZE_NUMPY).decode()
 
 
-def _checkpoint(row: Row[Any]) -> Checkpoint:
+def _checkpoint(row: Row) -> Checkpoint:
     return Checkpoint(
-        id=row.id,
-        run=row.run,
-        slice=row.slice,
-        events=row.events,
-        created_ms=row.created_ms,
-        weights_sha256=row.weights_sha256,
-        state_sha256=row.state_sha256,
-        offsets=offsets_from_json(orjson.loads(row.offsets)),
-        resume_offsets=offsets_from_json(orjson.loads(row.resume_offsets)),
-        metrics=orjson.loads(row.metrics),
-        settings=orjson.loads(row.settings),
-        versions=orjson.loads(row.versions),
+        id=row["id"],
+        run=row["run"],
+        slice=row["slice"],
+        events=row["events"],
+        created_ms=row["created_ms"],
+        weights_sha256=row["weights_sha256"],
+        state_sha256=row["state_sha256"],
+        offsets=offsets_from_json(orjson.loads(row["offsets"])),
+        resume_offsets=offsets_from_json(orjson.loads(row["resume_offsets"])),
+        metrics=orjson.loads(row["metrics"]),
+        settings=orjson.loads(row["settings"]),
+        versions=orjson.loads(row["versions"]),
     )

@@ -15,7 +15,7 @@ from connectors.mysql.address import address
 from connectors.mysql.connection import Connection
 from connectors.mysql.source import MysqlSource
 from streamtrain.errors import AccessDenied, ConfigError, SourceUnavailable
-from streamtrain.state.database import Database
+from streamtrain.state.database import open_database
 from streamtrain.tls import Tls, TlsMode
 from tests.connectors.mysql_capture import opened, read_to_end, seen, settings_for
 from tests.servers import Database as Server
@@ -191,14 +191,14 @@ def test_the_state_database_is_reached_by_the_same_settings(servers: Servers) ->
         servers.right.execute(f"GRANT ALL ON {name}.* TO known@'%'")
         url = f"mysql://known:{ESCAPED}@127.0.0.1:{servers.right.port}/{name}"
         identified = Tls(TlsMode.VERIFY_IDENTITY, ca, str(client.cert), str(client.key))
-        with closing(Database(url, tls=identified)) as state:
+        with closing(open_database(url, tls=identified)) as state:
             state.migrate()
             assert state.pending_migration() is None
         for tls, hint in (
             (Tls(TlsMode.VERIFY_CA, str(servers.stranger.ca)), "set state.tls.ca to "),
             (Tls(TlsMode.REQUIRED), "state.tls"),
         ):
-            with closing(Database(url, tls=tls)) as state, pytest.raises(AccessDenied) as caught:
+            with closing(open_database(url, tls=tls)) as state, pytest.raises(AccessDenied) as caught:
                 state.migrate()
             assert hint in caught.value.hint
             assert PASSWORD not in f"{caught.value!r}"

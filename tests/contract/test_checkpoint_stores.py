@@ -9,11 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete, func, select, update
 
 from streamtrain.errors import ConfigError, FencedOut, NoUsableCheckpoint, StateUnavailable
 from streamtrain.state.checkpoints import CheckpointStore, Writer
-from streamtrain.state.database import Database
+from streamtrain.state.database import Database, open_database
+from streamtrain.state.layout import CHECKPOINT_PARTS, CHECKPOINTS
 from streamtrain.state.ledger import Ledger
 from streamtrain.state.records import (
     CheckpointDraft,
@@ -23,7 +23,6 @@ from streamtrain.state.records import (
     ScheduledSlice,
     state_sha256,
 )
-from streamtrain.state.tables import checkpoint_parts, checkpoints
 from streamtrain.topic.base import TopicPartition
 from tests.servers import Database as Server
 
@@ -33,10 +32,10 @@ LOG = TopicPartition("shop.shop.events", 0)
 @pytest.fixture(params=["sqlite", "mysql", "mariadb"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     if request.param == "sqlite":
-        opened = Database(f"sqlite:///{tmp_path}/state.db")
+        opened = open_database(f"sqlite:///{tmp_path}/state.db")
     else:
         server = request.getfixturevalue(request.param)
-        opened = Database(f"{server.url}/{request.getfixturevalue(f'{request.param}_database')}")
+        opened = open_database(f"{server.url}/{request.getfixturevalue(f'{request.param}_database')}")
     opened.migrate()
     yield opened
     opened.close()
@@ -115,8 +114,8 @@ def test_a_blob_larger_than_a_packet_is_stored_in_parts(database: Database, stor
     found = store.newest("shop")
     assert found is not None
     assert found[1]["base/weights"] == blob
-    with database.transaction() as connection:
-        parts = connection.execute(select(func.count()).select_from(checkpoint_parts)).scalar_one()
+    with database.transaction() as transaction:
+        parts = len(transaction.select(CHECKPOINT_PARTS, {}, columns=["part"]))
     assert parts == -(-len(blob) // database.part_bytes())
     assert parts > 1
 
@@ -128,13 +127,13 @@ def test_a_torn_checkpoint_is_refused_and_the_one_before_it_is_used(
     writer = store.open_run("shop", {})
     store.save(writer, draft(1), keep=5)
     torn = store.save(writer, draft(2), keep=5)
-    of_torn = checkpoint_parts.c.checkpoint_id == torn.id
-    one = checkpoint_parts.c.blob_name == "base/weights"
-    with database.transaction() as connection:
+    of_torn = {"checkpoint_id": torn.id}
+    one = {**of_torn, "blob_name": "base/weights"}
+    with database.transaction() as transaction:
         if damage == "byte":
-            connection.execute(update(checkpoint_parts).where(of_torn, one).values(data=b"\x02" * 99 + b"\x03"))
+            assert transaction.update(CHECKPOINT_PARTS, one, {"data": b"\x02" * 99 + b"\x03"}) == 1
         else:
-            connection.execute(delete(checkpoint_parts).where(of_torn, one if damage == "part" else of_torn))
+            transaction.delete(CHECKPOINT_PARTS, one if damage == "part" else of_torn)
     with pytest.raises(NoUsableCheckpoint, match="torn"):
         store.blobs(torn)
     found = store.newest("shop")
@@ -144,8 +143,8 @@ def test_a_torn_checkpoint_is_refused_and_the_one_before_it_is_used(
 
 def test_if_no_checkpoint_is_whole_nothing_is_begun_anew_silently(database: Database, store: CheckpointStore) -> None:
     store.save(store.open_run("shop", {}), draft(1), keep=5)
-    with database.transaction() as connection:
-        connection.execute(delete(checkpoint_parts))
+    with database.transaction() as transaction:
+        transaction.delete(CHECKPOINT_PARTS, {})
     with pytest.raises(NoUsableCheckpoint, match="none of the 1 checkpoints"):
         store.newest("shop")
 
@@ -158,9 +157,9 @@ def test_only_the_newest_checkpoints_are_kept(database: Database, store: Checkpo
         store.save(writer, draft(number), keep=2)
     assert [one.slice for one in store.list("shop")] == [4, 5]
     assert [one.slice for one in store.list("other")] == [9]
-    with database.transaction() as connection:
-        left = {identity for (identity,) in connection.execute(select(checkpoint_parts.c.checkpoint_id).distinct())}
-        assert left == {identity for (identity,) in connection.execute(select(checkpoints.c.id))}
+    with database.transaction() as transaction:
+        left = {row["checkpoint_id"] for row in transaction.select(CHECKPOINT_PARTS, {}, columns=["checkpoint_id"])}
+        assert left == {row["id"] for row in transaction.select(CHECKPOINTS, {}, columns=["id"])}
 
 
 def test_a_failed_save_leaves_nothing(store: CheckpointStore, ledger: Ledger) -> None:
@@ -304,7 +303,7 @@ def test_migrating_twice_changes_nothing(database: Database) -> None:
 def test_several_processes_may_migrate_an_empty_database_at_once(
     tmp_path: Path, sql_server: Server, sql_database: str
 ) -> None:
-    code = "import sys; from streamtrain.state.database import Database; Database(sys.argv[1]).migrate()"
+    code = "import sys; from streamtrain.state.database import open_database; open_database(sys.argv[1]).migrate()"
     for url in (f"sqlite:///{tmp_path}/fresh.db", f"{sql_server.url}/{sql_database}"):
         processes = [
             subprocess.Popen([sys.executable, "-c", code, url], stderr=subprocess.PIPE, text=True) for _ in range(4)
@@ -313,7 +312,7 @@ def test_several_processes_may_migrate_an_empty_database_at_once(
 
 
 def test_an_unreachable_server_is_retryable_and_its_password_is_not_told() -> None:
-    database = Database("mysql://someone:geheim@127.0.0.1:1/state")
+    database = open_database("mysql://someone:geheim@127.0.0.1:1/state")
     with pytest.raises(StateUnavailable) as raised:
         database.migrate()
     assert "geheim" not in str(raised.value)
@@ -323,4 +322,4 @@ def test_an_unreachable_server_is_retryable_and_its_password_is_not_told() -> No
 @pytest.mark.parametrize("url", ["postgresql://x/y", "nonsense"])
 def test_a_url_of_another_kind_is_a_configuration_error(url: str) -> None:
     with pytest.raises(ConfigError):
-        Database(url)
+        open_database(url)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,9 +15,10 @@ from sqlalchemy.types import BigInteger, Integer
 
 from streamtrain.errors import ConfigError, FatalError, StateUnavailable
 from streamtrain.state.checkpoints import CheckpointStore
-from streamtrain.state.database import Database
+from streamtrain.state.layout import TABLES
 from streamtrain.state.ledger import Ledger
 from streamtrain.state.records import CheckpointDraft, DeadLetter
+from streamtrain.state.sql import SqlDatabase
 from streamtrain.state.tables import metadata
 from streamtrain.topic.base import TopicPartition
 from tests.servers import Database as Server
@@ -34,14 +35,20 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def database(url: str) -> Iterator[Database]:
-    with closing(Database(url)) as opened:
+def database(url: str) -> Iterator[SqlDatabase]:
+    with closing(SqlDatabase(url)) as opened:
         yield opened
 
 
-def created(database: Database) -> dict[str, list[str]]:
+@contextmanager
+def connected(database: SqlDatabase) -> Iterator[Connection]:
+    with database.transaction() as transaction:
+        yield transaction.connection
+
+
+def created(database: SqlDatabase) -> dict[str, list[str]]:
     """The statements that would make each of the tables as they are."""
-    with database.transaction() as connection:
+    with connected(database) as connection:
         return {name: _statements(connection, name) for name in metadata.tables}
 
 
@@ -52,11 +59,11 @@ def _statements(connection: Connection, name: str) -> list[str]:
     return [connection.execute(text(f"SHOW CREATE TABLE {name}")).one()[1]]
 
 
-def test_the_migrations_make_the_tables_that_the_code_describes(database: Database) -> None:
-    with database.transaction() as connection:
+def test_the_migrations_make_the_tables_that_the_code_describes(database: SqlDatabase) -> None:
+    with connected(database) as connection:
         metadata.create_all(connection)
     described = created(database)
-    with database.transaction() as connection:
+    with connected(database) as connection:
         metadata.drop_all(connection)
     database.migrate()
     assert created(database) == described
@@ -66,7 +73,7 @@ def test_chinese_is_kept_in_a_database_of_latin1(sql_server: Server, sql_databas
     sql_server.execute(f"ALTER DATABASE {sql_database} CHARACTER SET latin1")
     source = TopicPartition("t" * 249, 0)
     letter = DeadLetter(source, 7, "wrong_type", "price is '中文'", '{"名":"中"}', 1)
-    with closing(Database(f"{sql_server.url}/{sql_database}")) as database:
+    with closing(SqlDatabase(f"{sql_server.url}/{sql_database}")) as database:
         database.migrate()
         store = CheckpointStore(database, lambda: 0)
         writer = store.open_run("店", {"name": "中文"})
@@ -95,6 +102,18 @@ def test_every_key_fits_into_an_index_of_innodb() -> None:
             assert sum(_bytes(table, name) for name in columns) <= INNODB_KEY_BYTES, (table.name, columns)
 
 
+def test_the_tables_have_the_keys_and_indexes_that_are_said_of_them() -> None:
+    described = {
+        name: (
+            tuple(column.name for column in table.primary_key),
+            tuple(column.name for index in table.indexes for column in index.columns),
+            table.autoincrement_column is not None,
+        )
+        for name, table in metadata.tables.items()
+    }
+    assert {table.name: (table.key, table.index, table.numbered) for table in TABLES} == described
+
+
 def _keys(table: Table) -> Iterator[list[str]]:
     yield [column.name for column in table.primary_key]
     for index in table.indexes:
@@ -108,11 +127,11 @@ def _bytes(table: Table, name: str) -> int:
     return 2 + kind.length * (1 if getattr(kind, "charset", None) == "ascii" else 4)  # type: ignore[attr-defined,no-any-return]
 
 
-def test_a_migration_that_was_killed_is_gone_on_with(database: Database) -> None:
+def test_a_migration_that_was_killed_is_gone_on_with(database: SqlDatabase) -> None:
     database.migrate()
     whole = created(database)
     for lost in ("streamtrain_checkpoint_parts", "streamtrain_schedule"):
-        with database.transaction() as connection:
+        with connected(database) as connection:
             connection.execute(text("DROP TABLE streamtrain_migrations"))
             connection.execute(text(f"DROP TABLE {lost}"))
         database.migrate()
@@ -120,10 +139,10 @@ def test_a_migration_that_was_killed_is_gone_on_with(database: Database) -> None
         assert database.pending_migration() is None
 
 
-def test_an_index_that_a_killed_migration_left_out_is_made(database: Database) -> None:
+def test_an_index_that_a_killed_migration_left_out_is_made(database: SqlDatabase) -> None:
     database.migrate()
     whole = created(database)
-    with database.transaction() as connection:
+    with connected(database) as connection:
         connection.execute(text("DROP TABLE streamtrain_migrations"))
         connection.execute(text("DROP TABLE streamtrain_dead_letters"))
         metadata.tables["streamtrain_dead_letters"].create(connection)
@@ -134,9 +153,9 @@ def test_an_index_that_a_killed_migration_left_out_is_made(database: Database) -
     assert created(database) == whole
 
 
-def test_tables_of_a_newer_version_are_refused_with_the_way_out(database: Database) -> None:
+def test_tables_of_a_newer_version_are_refused_with_the_way_out(database: SqlDatabase) -> None:
     database.migrate()
-    with database.transaction() as connection:
+    with connected(database) as connection:
         connection.execute(text("UPDATE streamtrain_migrations SET version_num = '9999'"))
     for refused in (database.migrate, database.pending_migration):
         with pytest.raises(FatalError, match="9999") as raised:
@@ -146,7 +165,7 @@ def test_tables_of_a_newer_version_are_refused_with_the_way_out(database: Databa
 
 def test_neither_password_nor_options_are_shown_by_an_error() -> None:
     url = "mysql://someone:geheim@127.0.0.1:1/state?passwd=verborgen&program_name=ours"
-    with closing(Database(url)) as database, pytest.raises(StateUnavailable) as raised:
+    with closing(SqlDatabase(url)) as database, pytest.raises(StateUnavailable) as raised:
         database.migrate()
     for shown in (database.where, str(raised.value)):
         assert "127.0.0.1:1/state" in shown
@@ -156,7 +175,7 @@ def test_neither_password_nor_options_are_shown_by_an_error() -> None:
 @pytest.mark.parametrize("url", ["mysql://someone:ge:heim@db:ver@borgen/state", "mysql://db:borgen/state"])
 def test_a_url_that_cannot_be_read_is_not_shown_either(url: str) -> None:
     with pytest.raises(ConfigError) as raised:
-        Database(url)
+        SqlDatabase(url)
     told = "".join(traceback.format_exception(raised.value, chain=True)).replace(url, "")
     assert "borgen" not in told
 
@@ -166,15 +185,15 @@ def test_a_file_that_another_process_writes_is_waited_for_no_longer_than_asked(
     tmp_path: Path, timeout_s: int, busy_ms: int
 ) -> None:
     url = f"sqlite:///{tmp_path}/state.db"
-    with closing(Database(url, timeout_s=timeout_s)) as database, database.transaction() as connection:
+    with closing(SqlDatabase(url, timeout_s=timeout_s)) as database, connected(database) as connection:
         assert connection.execute(text("PRAGMA busy_timeout")).scalar_one() == busy_ms
 
 
 def test_an_answer_is_waited_for_no_longer_than_asked(sql_server: Server, sql_database: str) -> None:
     url = f"{sql_server.url}/{sql_database}"
     with (
-        closing(Database(url, timeout_s=1)) as database,
+        closing(SqlDatabase(url, timeout_s=1)) as database,
         pytest.raises(StateUnavailable),
-        database.transaction() as connection,
+        connected(database) as connection,
     ):
         connection.execute(text("SELECT SLEEP(30)"))
