@@ -8,7 +8,10 @@ from contextlib import ExitStack
 
 import pytest
 
+from tests.mongo_server import MongoServer, Settings
 from tests.servers import Broker, Database, PrivateKafka, PrivateMariaDB, PrivateMySQL, chosen
+from tests.servers import mongo as mongo_servers
+from tests.servers.mongo import Mongo
 
 SERVER_FIXTURES = {"mysql", "mariadb", "kafka", "sql_server", "private_mysql", "private_mariadb", "private_kafka"}
 
@@ -91,3 +94,27 @@ def private_kafka() -> Iterator[Callable[..., PrivateKafka]]:
     """Starts a broker of the test's own, to be stopped and killed at will; takes a mapping of broker settings."""
     with ExitStack() as started:
         yield lambda settings=None: started.enter_context(PrivateKafka(settings))
+
+
+@pytest.fixture(scope="session")
+def mongo() -> Iterator[Mongo]:
+    """A replica set: a real one where there is one, else the stand-in of ``tests/mongo_server``."""
+    with mongo_servers.chosen() as server:
+        yield server
+
+
+@pytest.fixture
+def mongo_database(mongo: Mongo) -> Iterator[str]:
+    """The name of an empty database of ``mongo``."""
+    with mongo.fresh_database() as name:
+        yield name
+
+
+@pytest.fixture
+def mongo_server() -> Iterator[Callable[..., MongoServer]]:
+    """Starts a stand-in for MongoDB of the test's own, to be stepped down, rolled and killed at will.
+
+    Takes the fields of ``Settings``: ``mongo_server(version=(4, 4, 1), oplog_entries=100)``.
+    """
+    with ExitStack() as started:
+        yield lambda **settings: started.enter_context(MongoServer(Settings(**settings)))

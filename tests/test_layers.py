@@ -75,6 +75,8 @@ DOORS: dict[str, set[str]] = {
     "urllib3": {"streamtrain.registry"},
     "confluent_kafka": {"streamtrain.topic"},
     "pymysql": {"connectors.mysql"},
+    "pymongo": {"connectors.mongo", "streamtrain.state"},
+    "bson": {"connectors.mongo", "streamtrain.state"},
     "sqlalchemy": {"streamtrain.state"},
     "alembic": {"streamtrain.state"},
     "torch": {"streamtrain.models", "streamtrain.trainer", "streamtrain.cli"},

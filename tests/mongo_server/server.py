@@ -1,0 +1,111 @@
+"""The stand-in for MongoDB: listens on a loopback port and answers an unmodified driver."""
+
+from __future__ import annotations
+
+import itertools
+import socket
+import threading
+from typing import Self
+
+from tests.mongo_server import dispatch
+from tests.mongo_server.context import Client
+from tests.mongo_server.documents import Document
+from tests.mongo_server.errors import ConnectionClosed
+from tests.mongo_server.member import Member, Settings
+from tests.mongo_server.wire import EXHAUST_ALLOWED, MORE_TO_COME, Reader, Request, answer
+
+
+class MongoServer:
+    """A one-node replica set in memory, for as long as the context lasts.
+
+    with MongoServer() as server, pymongo.MongoClient(server.url) as client:
+        client.shop.orders.insert_one({"_id": 1})
+    """
+
+    def __init__(self, settings: Settings | None = None, *, port: int = 0) -> None:
+        self._listener = socket.create_server(("127.0.0.1", port))
+        self.port: int = self._listener.getsockname()[1]
+        self.member = Member(settings or Settings(), f"127.0.0.1:{self.port}")
+        self._connections: dict[int, socket.socket] = {}
+        self._numbers = itertools.count(1)
+        self._threads: list[threading.Thread] = []
+
+    @property
+    def url(self) -> str:
+        replica_set = self.member.settings.replica_set
+        return f"mongodb://{self.member.address}/" + (f"?replicaSet={replica_set}" if replica_set else "")
+
+    def __enter__(self) -> Self:
+        self._start(self._accept)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self.member.engine.changed:
+            self.member.stopping = True
+            self.member.engine.changed.notify_all()
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self.kill_connections()
+        for thread in self._threads:
+            thread.join()
+
+    def kill_connections(self) -> None:
+        """Hang up on every client."""
+        for connection in list(self._connections.values()):
+            _hang_up(connection)
+
+    def _start(self, target: object, *arguments: object) -> None:
+        thread = threading.Thread(target=target, args=arguments, daemon=True)  # type: ignore[arg-type]
+        self._threads = [one for one in self._threads if one.is_alive()]
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        while not self.member.stopping:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:  # closed, which is how it ends
+                return
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            number = next(self._numbers)
+            self._connections[number] = connection
+            self._start(self._serve, connection, number)
+
+    def _serve(self, connection: socket.socket, number: int) -> None:
+        reader, client, replies = Reader(connection), Client(number), itertools.count(1)
+        try:
+            while (request := reader.read()) is not None:
+                self._answer(connection, client, request, replies)
+        except (ConnectionClosed, OSError):
+            pass
+        finally:
+            self._connections.pop(number, None)
+            connection.close()
+
+    def _answer(
+        self, connection: socket.socket, client: Client, request: Request, replies: itertools.count[int]
+    ) -> None:
+        exhaust = bool(request.flags & EXHAUST_ALLOWED)
+        while True:
+            reply = dispatch.answer(self.member, client, request.command, exhaust=exhaust)
+            goes_on = exhaust and "maxAwaitTimeMS" in request.command and not self.member.stopping
+            if not request.flags & MORE_TO_COME:
+                number = next(replies)
+                connection.sendall(b"".join(answer(request, reply, number, more_to_come=goes_on)))
+                request = Request(number, request.operation, request.flags, _awaiting(request.command, reply))
+            if not goes_on:
+                return
+
+
+def _awaiting(command: Document, reply: object) -> Document:
+    """The command a stream of ``hello`` goes on with: it waits for another topology than the one it told."""
+    if "topologyVersion" in command and isinstance(reply, dict):
+        return {**command, "topologyVersion": reply.get("topologyVersion", command["topologyVersion"])}
+    return command
+
+
+def _hang_up(connection: socket.socket) -> None:
+    try:
+        connection.shutdown(socket.SHUT_RDWR)
+    except OSError:  # the client was faster
+        return

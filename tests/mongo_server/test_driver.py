@@ -1,0 +1,134 @@
+"""The stand-in as an unmodified driver sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pymongo
+import pytest
+from bson import Timestamp
+from pymongo.errors import AutoReconnect, BulkWriteError, OperationFailure
+
+from tests.mongo_server import MongoServer
+from tests.servers.mongo import Mongo
+
+Client = pymongo.MongoClient[dict[str, Any]]
+
+
+@pytest.fixture
+def database(mongo: Mongo, mongo_database: str) -> Iterator[Any]:
+    with Client(mongo.url) as client:
+        yield client[mongo_database]
+
+
+def test_a_stream_tells_each_write_in_order(database: Any) -> None:
+    with database.orders.watch(max_await_time_ms=100) as stream:
+        database.orders.insert_one({"_id": 1, "lines": [1, 2]})
+        database.orders.update_one({"_id": 1}, {"$push": {"lines": 3}, "$set": {"paid": True}})
+        database.orders.replace_one({"_id": 1}, {"paid": False})
+        database.orders.delete_one({"_id": 1})
+        events = [next(stream) for _ in range(4)]
+        assert stream.try_next() is None
+    assert [event["operationType"] for event in events] == ["insert", "update", "replace", "delete"]
+    assert events[0]["fullDocument"] == {"_id": 1, "lines": [1, 2]}
+    assert events[1]["updateDescription"]["updatedFields"] == {"lines.2": 3, "paid": True}
+    assert {event["ns"]["coll"] for event in events} == {"orders"}
+
+
+def test_a_stream_goes_on_after_a_token(database: Any) -> None:
+    with database.orders.watch() as stream:
+        database.orders.insert_many([{"_id": number} for number in range(5)])
+        tokens = [next(stream)["_id"] for _ in range(2)]
+    with database.orders.watch(resume_after=tokens[-1]) as stream:
+        assert [next(stream)["documentKey"]["_id"] for _ in range(3)] == [2, 3, 4]
+
+
+def test_a_transaction_is_seen_whole_or_not_at_all(mongo: Mongo, mongo_database: str) -> None:
+    with Client(mongo.url) as client:
+        orders = client[mongo_database].orders
+        orders.insert_one({"_id": 0})
+        with client[mongo_database].watch() as stream, client.start_session() as session:
+            session.start_transaction()
+            orders.insert_one({"_id": 1}, session=session)
+            assert orders.find_one({"_id": 1}) is None
+            assert orders.find_one({"_id": 1}, session=session) == {"_id": 1}
+            session.abort_transaction()
+            with session.start_transaction():
+                orders.insert_one({"_id": 2}, session=session)
+                orders.update_one({"_id": 0}, {"$set": {"v": 1}}, session=session)
+            events = [next(stream), next(stream)]
+    assert [event["documentKey"]["_id"] for event in events] == [2, 0]
+    assert len({(event["clusterTime"], event["txnNumber"]) for event in events}) == 1
+
+
+def test_the_second_of_two_transactions_on_a_document_conflicts(mongo: Mongo, mongo_database: str) -> None:
+    with Client(mongo.url) as client, client.start_session() as first, client.start_session() as second:
+        epochs = client[mongo_database].epochs
+        epochs.insert_one({"_id": "run", "epoch": 1})
+        first.start_transaction()
+        second.start_transaction()
+        epochs.update_one({"_id": "run"}, {"$set": {"epoch": 2}}, session=first)
+        with pytest.raises(OperationFailure) as raised:
+            epochs.update_one({"_id": "run"}, {"$set": {"epoch": 3}}, session=second)
+        assert raised.value.code == 112
+        assert raised.value.has_error_label("TransientTransactionError")
+        first.commit_transaction()
+        assert epochs.find_one() == {"_id": "run", "epoch": 2}
+
+
+def test_an_id_is_unique_across_number_types(database: Any) -> None:
+    database.orders.insert_one({"_id": 1})
+    with pytest.raises(BulkWriteError, match="E11000"):
+        database.orders.insert_many([{"_id": 1.0}])
+
+
+def test_a_snapshot_reads_the_moment_it_began(mongo: Mongo, mongo_database: str) -> None:
+    if mongo.version < (5, 0):
+        pytest.skip("snapshot sessions came with 5.0")
+    with Client(mongo.url) as client:
+        orders = client[mongo_database].orders
+        orders.insert_many([{"_id": 0}, {"_id": 1}])
+        with client.start_session(snapshot=True) as session:
+            assert orders.find_one({"_id": 0}, session=session) == {"_id": 0}
+            orders.delete_one({"_id": 0})
+            orders.update_one({"_id": 1}, {"$set": {"v": 1}})
+            assert list(orders.find(session=session).sort("_id")) == [{"_id": 0}, {"_id": 1}]
+
+
+def test_the_same_clock_gives_the_same_times_and_tokens(mongo_server: Callable[..., MongoServer]) -> None:
+    def told(server: MongoServer) -> list[dict[str, Any]]:
+        with Client(server.url) as client, client.shop.orders.watch() as stream:
+            client.shop.orders.insert_one({"_id": 1})
+            return [next(stream)]
+
+    first, second = (told(mongo_server(now=lambda: 1_700_000_000.0)) for _ in range(2))
+    assert first == second
+    assert first[0]["clusterTime"] == Timestamp(1_700_000_000, 3)
+
+
+def test_a_driver_repeats_a_write_whose_connection_broke_and_it_is_done_once(
+    mongo_server: Callable[..., MongoServer],
+) -> None:
+    server = mongo_server()
+    with Client(server.url) as client:
+        fail = {"failCommands": ["insert"], "closeConnection": True}
+        client.admin.command("configureFailPoint", "failCommand", mode={"times": 1}, data=fail)
+        client.shop.orders.insert_one({"_id": 1})
+        assert client.shop.orders.count_documents({}) == 1
+        server.kill_connections()
+        client.shop.orders.insert_one({"_id": 2})
+        assert client.shop.orders.count_documents({}) == 2
+
+
+def test_writes_are_refused_between_two_elections(mongo_server: Callable[..., MongoServer]) -> None:
+    server = mongo_server()
+    with Client(server.url, serverSelectionTimeoutMS=100, retryWrites=False) as client:
+        client.shop.orders.insert_one({"_id": 1})
+        server.member.step_down()
+        with pytest.raises(AutoReconnect):
+            client.shop.orders.insert_one({"_id": 2})
+        server.member.step_up()
+    with Client(server.url) as client:
+        client.shop.orders.insert_one({"_id": 2})
+        assert client.shop.orders.count_documents({}) == 2
