@@ -37,7 +37,7 @@ class CaptureProgress:
     rows: int
     transactions: int
     snapshot: bool
-    """Whether rows are still being read that were there before."""
+    """Whether rows are still to be read that were there before."""
     lag_ms: int | None
     """Age of the newest change when it was read; None while there was none."""
     unpublished: int

@@ -151,6 +151,8 @@ class SnapshotProgress:
     """That are not read whole yet."""
     rows_per_s: float
     """Since the source was opened."""
+    paused: bool = False
+    """Nothing is read of it for now."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,6 +98,8 @@ def _reading(progress: SnapshotProgress | None) -> dict[str, object]:
         return {}
     percent = min(99, 100 * progress.table_rows // progress.table_estimate) if progress.table_estimate else None
     return {
+        "kind": progress.kind,
+        "paused": progress.paused or None,
         "reading": progress.table,
         "table_rows": progress.table_rows,
         "percent": percent,

@@ -21,6 +21,8 @@ from streamtrain.topic.base import TopicPartition
 # outage at each try, which may take as long as the timeouts of whatever is away.
 _SILENT_AFTER_MS = {"running": 30_000, "waiting": 30_000, "retrying": 120_000}
 
+_READING = frozenset({"snapshot", "kind", "paused", "reading", "table_rows", "percent", "tables_left", "rows_per_s"})
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -77,6 +79,17 @@ def _component(part: Mapping[str, Any], now: int) -> dict[str, Any]:
     return shown
 
 
+def _snapshot(part: Mapping[str, Any]) -> str:
+    """How far a connector has come with rows that were there before."""
+    if "reading" not in part:
+        return "under way"
+    percent = "" if part["percent"] is None else f" ({part['percent']} %)"
+    shown = (
+        f"{part['kind']}: {part['table_rows']:,} rows of {part['reading']}{percent}, tables left: {part['tables_left']}"
+    )
+    return f"{shown}, paused" if part["paused"] else f"{shown}, {part['rows_per_s']:,} rows/s"
+
+
 def _lag(config: Config, last: Checkpoint | None, trainer: Mapping[str, Any]) -> dict[str, Any]:
     """Records between what has been learned and the end of the topic, asked now; with the error if it cannot be asked."""
     learned = dict(last.offsets) if last else {}
@@ -101,8 +114,10 @@ def _print(document: Mapping[str, Any]) -> None:
     table = Table(box=None, show_header=False)
     table.add_row("run", document["run"])
     for name, part in document["components"].items():
-        details = "  ".join(f"{key} {value}" for key, value in part.items() if key != "state" and value is not None)
-        table.add_row(name, f"{part['state']}  {details}")
+        shown = {key: value for key, value in part.items() if key not in {"state", *_READING} and value is not None}
+        table.add_row(name, "  ".join([part["state"], *(f"{key} {value}" for key, value in shown.items())]))
+        if part.get("snapshot"):
+            table.add_row("snapshot", _snapshot(part))
     lag = document["lag"]
     table.add_row("lag", f"{lag['records']:,} records" if lag["records"] is not None else f"unknown: {lag['error']}")
     table.add_row("events", f"{document['events']:,}")

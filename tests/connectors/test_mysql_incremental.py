@@ -187,3 +187,22 @@ def test_what_was_asked_for_before_is_read_before_the_end_is_reached(sql_server:
         while not source.reached(end):
             topic.take(source.read(0.02).changes)
     assert len(topic.again) == len(topic.fold.rows)
+
+
+def test_a_snapshot_of_two_tables_is_told_of_from_its_beginning_to_its_end(
+    sql_server: Database, sql_database: str
+) -> None:
+    filled(sql_server, sql_database, KINDS["integer"])
+    sql_server.execute("CREATE TABLE u LIKE t", "INSERT INTO u SELECT * FROM t", database=sql_database)
+    told = []
+    with closing(source_with(sql_server, f"{sql_database}.*", Signals())) as source:
+        source.open(None)
+        end = source.end()
+        while not source.reached(end):
+            batch = source.read(0.02)
+            told.append(batch.snapshot)
+            assert (batch.position is None or "snapshots" in batch.position) == (batch.snapshot is not None)
+    shown = [one for one in told if one is not None]
+    assert {one.table for one in shown} == {f"{sql_database}.t", f"{sql_database}.u"}
+    assert [one.tables_left for one in shown] == sorted([one.tables_left for one in shown], reverse=True)
+    assert told[-1] is None

@@ -145,18 +145,21 @@ class Snapshots:
         return self._published(piece, position)
 
     def progress(self) -> SnapshotProgress | None:
-        """How far the table has come that is being read; None if none is."""
-        if self._job is None or self._table is None:
+        """How far the snapshot has come that is at work, or else the first that is paused; None if there is none."""
+        job = self.state.current or next(iter(self.state.jobs), None)
+        if job is None:
             return None
-        job = self._job
+        task = job.tables[0]
+        taken_up = self._table is not None and self._table.plan.task == task
         return SnapshotProgress(
             job.kind,
-            self._table.plan.name,
+            task.name,
             rows=job.rows + job.rows_before,
             table_rows=job.rows,
-            table_estimate=self._table.plan.estimate,
+            table_estimate=self._table.plan.estimate if self._table is not None and taken_up else 0,
             tables_left=len(job.tables),
             rows_per_s=self._read / max(self._settings.monotonic() - self._began_s, 1e-3),
+            paused=job.paused,
         )
 
     def close(self) -> None:
