@@ -71,7 +71,11 @@ class Fold:
         if present is None:
             raise Misfit("lost", f"{record.op} of a key that is not there: {record.before}")
         self._compare(present, record.before or {})
-        if record.after is not None and not follows(present, record.after):
+        if (
+            record.after is not None
+            and record.after["born"] == present["born"]
+            and record.after["ver"] <= present["ver"]
+        ):
             raise Misfit("order", f"version {_version(record.after)} after {_version(present)}")
 
     def _compare(self, present: Row, before: Row) -> None:
@@ -218,14 +222,6 @@ class Fold:
 
 def _text(value: Any) -> str:
     return json.dumps(value, sort_keys=True, default=str)
-
-
-def follows(before: Row, after: Row) -> bool:
-    """Whether a row can come of another by an update. A row that a REPLACE puts in its place is logged as one too."""
-    if after["born"] != before["born"]:
-        return True
-    replaced_by_its_own_transaction = after["ver"] == 1 and after["tx"] == after["born"] == before["tx"]
-    return bool(after["ver"] > before["ver"] or replaced_by_its_own_transaction)
 
 
 def _version(row: Row) -> str:

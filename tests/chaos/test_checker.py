@@ -10,7 +10,6 @@ import pytest
 
 from tests.chaos import kinds
 from tests.chaos.checker import Verdict, check
-from tests.chaos.fold import follows
 from tests.chaos.history import History
 from tests.chaos.metadata import misfits
 from tests.chaos.schema import Column, TableModel
@@ -257,13 +256,3 @@ def test_a_transaction_that_is_told_or_counted_wrongly_is_named(
     records = [Record(*T1, at, None, "c", source=source, transaction=part) for at, part in enumerate(parts)]
     found = {one for one, _, _ in misfits(told(*documents), {T1: records}, {"a", "b"})}
     assert found == ({kind} if kind else set())
-
-
-def test_a_row_that_its_own_transaction_replaces_begins_again_and_no_other_does() -> None:
-    def version(born: int, tx: int, ver: int) -> dict[str, Any]:
-        return {"born": born, "tx": tx, "ver": ver}
-
-    assert follows(version(7, 7, 1), version(7, 7, 1))
-    assert follows(version(7, 7, 2), version(7, 7, 1))
-    assert not follows(version(7, 8, 2), version(7, 7, 1))
-    assert not follows(version(7, 8, 2), version(7, 8, 2))
