@@ -2,8 +2,13 @@
 
 from setuptools import Extension, setup
 
-NAMES = ("connectors._row_json", "connectors.mysql._cells", "connectors.mysql.binlog._rows")
-HEADERS = ["connectors/mysql/_calendar.h"]
+NAMES = (
+    "connectors._row_json",
+    "connectors.mongo._extended_json",
+    "connectors.mysql._cells",
+    "connectors.mysql.binlog._rows",
+)
+HEADERS = ["connectors/mongo/_bson.h", "connectors/mysql/_calendar.h"]
 
 setup(
     ext_modules=[

@@ -64,6 +64,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "connectors.source", "connectors.envelope", "connectors.row_json", "streamtrain.envelope", "streamtrain.topic",
     },
     "connectors.relay": {"connectors.source", "connectors.serializing", "streamtrain.topic"},
+    "connectors.mongo": set(),
     "connectors.mysql": {
         "connectors.signals", "connectors.source", "connectors.checks", "streamtrain.envelope", "streamtrain.login", "streamtrain.tls",
     },

@@ -1,0 +1,1 @@
+"""MongoDB: documents and change events as bytes, and what they mean."""
