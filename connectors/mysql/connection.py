@@ -14,7 +14,6 @@ from connectors.mysql.address import Address
 from connectors.mysql.packets import PacketReader
 from connectors.mysql.result_rows import ResultRows
 from connectors.mysql.server_errors import login_remedy, translate
-from connectors.mysql.text_cells import Cell
 from streamtrain import login
 from streamtrain.errors import AccessDenied, SourceUnavailable
 from streamtrain.tls import refusal
@@ -88,8 +87,8 @@ class Connection:
         packets = self.command(COMMAND.COM_QUERY, sql.encode(), doing, needs=needs)
         return ResultRows(packets, lambda packet: self.check(packet, doing, needs=needs), columns)
 
-    def stream(self, sql: str, columns: int, *, needs: str = "") -> Iterator[list[Cell]]:
-        """The rows of a SELECT as the server sends them: each a list of ``columns`` texts as bytes, NULL as None.
+    def stream(self, sql: str, columns: int, *, needs: str = "") -> Iterator[bytes]:
+        """The rows of a SELECT as the server sends them, each of so many ``columns``: ``text_cells`` reads them.
 
         To be read to its end before anything else is asked on this connection.
         """

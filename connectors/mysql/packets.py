@@ -14,6 +14,7 @@ import struct
 import tempfile
 from typing import BinaryIO, NamedTuple
 
+from connectors.mysql.text_cells import row_packets
 from streamtrain.errors import SourceUnavailable
 
 _HEADER = struct.Struct("<I")
@@ -86,6 +87,16 @@ class PacketReader:
             if length < _LONGEST:
                 whole, self._continued = self._continued.whole(), _Continued(self._in_memory)
                 return whole
+
+    def rows(self) -> list[bytes]:
+        """The next payloads, of those that have arrived whole, as long as they are surely rows of a SELECT; maybe none.
+
+        What comes then is for ``read`` to say.
+        """
+        if self._continued.size:
+            return []
+        found, self._at, self._sequence = row_packets(self._data, self._at, self._sequence)
+        return found
 
     def release(self) -> None:
         """Leave the socket as it was found, to one who believes to know how long it waits."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from connectors.mysql.packets import PacketReader
-from connectors.mysql.text_cells import Cell, cells
 
 Check = Callable[[bytes], bytes]
 """Raises the server's error that a packet holds; else gives it back."""
@@ -13,7 +12,6 @@ Check = Callable[[bytes], bytes]
 _EOF = 0xFE
 _ERROR = 0xFF
 _LONGEST_EOF = 9
-_CLOCK_EVERY = 512
 
 
 class ResultRows:
@@ -25,12 +23,11 @@ class ResultRows:
     def __init__(self, packets: PacketReader, check: Check, columns: int) -> None:
         self._packets = packets
         self._check = check
-        self._columns = columns
         self._definitions_left = columns + 2  # their number before them, and an EOF after
         self.ended = False
 
-    def read(self, timeout_s: float, late: Callable[[], bool]) -> tuple[list[list[Cell]], int]:
-        """The rows that have arrived, as texts, and their bytes; waits at most ``timeout_s`` seconds for each packet.
+    def read(self, timeout_s: float, late: Callable[[], bool]) -> tuple[list[bytes], int]:
+        """The rows that have arrived, as the server sent them, and their bytes; waits at most ``timeout_s`` seconds for each packet.
 
         Returns when nothing more came within that time, when ``late`` says so, or at the end.
         """
@@ -39,12 +36,17 @@ class ResultRows:
             self._packets.release()
         return rows, size
 
-    def _arrived(self, timeout_s: float, late: Callable[[], bool]) -> tuple[list[list[Cell]], int]:
-        rows: list[list[Cell]] = []
+    def _arrived(self, timeout_s: float, late: Callable[[], bool]) -> tuple[list[bytes], int]:
+        rows: list[bytes] = []
         size = 0
-        read, columns = self._packets.read, self._columns
         while not self.ended:
-            packet = read(timeout_s)
+            if not self._definitions_left and (run := self._packets.rows()):
+                rows += run
+                size += sum(map(len, run))
+                if late():
+                    break
+                continue
+            packet = self._packets.read(timeout_s)
             if packet is None:
                 break
             first = packet[0]
@@ -62,8 +64,6 @@ class ResultRows:
             if self._definitions_left:
                 self._definitions_left -= 1
                 continue
-            rows.append(cells(packet, columns))
+            rows.append(packet)
             size += len(packet)
-            if len(rows) % _CLOCK_EVERY == 0 and late():
-                break
         return rows, size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import traceback
 from collections.abc import Sequence
@@ -64,6 +65,7 @@ def options(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit: 0 done, 1 failed, 2 wrong usage or configuration."""
+    gc.freeze()  # modules live as long as the process: nothing of them is worth looking for, least of all at its end
     given = _common_first(list(sys.argv[1:] if arguments is None else arguments))
     try:
         code = app(args=given, standalone_mode=False)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from datetime import datetime
+from random import Random
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.mysql import text_cells
+from tests.fuzz import answers
 from tests.native import native
 
 CELLS = "connectors.mysql._cells"
@@ -43,12 +46,52 @@ def test_every_form_of_a_length_is_read(width: int) -> None:
 
 
 @given(st.binary(max_size=12), st.integers(1, 4))
-def test_a_row_that_ends_within_a_cell_stops(data: bytes, columns: int) -> None:
-    try:
-        found = native(CELLS).cells(data, columns)
-    except ValueError:
-        return
-    assert found == text_cells.python_cells(data, columns)
+def test_what_is_no_row_stops_in_both(data: bytes, columns: int) -> None:
+    in_c = outcome(lambda data: native(CELLS).cells(data, columns), data)
+    assert in_c == outcome(lambda data: text_cells.python_cells(data, columns), data)
+
+
+@given(st.randoms(use_true_random=False), st.integers(0, 5))
+def test_rows_have_the_same_values_from_both(rng: Random, count: int) -> None:
+    payloads, steps = [answers.row(rng) for _ in range(count)], answers.reader().steps
+    found = native(CELLS).rows(payloads, steps)
+    assert repr(found) == repr(text_cells.python_rows(payloads, steps))
+    assert [len(row) for row in found] == [len(steps)] * count
+
+
+def test_the_collector_is_not_given_rows_without_containers() -> None:
+    steps = (text_cells.Step("integer", None, int), text_cells.Step("call", None, lambda cell: [cell]))
+    ((atoms,), (holding,)) = (native(CELLS).rows([data], steps) for data in (b"\x017\xfb", b"\x017\x01x"))
+    assert (gc.is_tracked(atoms), gc.is_tracked(holding)) == (False, True)
+
+
+@pytest.mark.parametrize(("name", "told"), [("nothing", "no operation"), (7, "str")])
+def test_a_step_that_is_not_known_is_refused(name: Any, told: str) -> None:
+    with pytest.raises((ValueError, TypeError), match=told):
+        native(CELLS).rows([], ((name, None, int),))
+
+
+@given(
+    payloads=st.lists(st.binary(max_size=9), max_size=9),
+    first=st.integers(0, 255),
+    end=st.integers(0, 9),
+    cut=st.integers(0, 40),
+)
+def test_packets_of_rows_are_the_same_from_both(payloads: list[bytes], first: int, end: int, cut: int) -> None:
+    data = b"".join(
+        len(payload).to_bytes(3, "little") + bytes([first + n + (n == end) & 0xFF]) + payload
+        for n, payload in enumerate(payloads)
+    )[: 80 - cut]
+    found = native(CELLS).row_packets(data, 0, first)
+    assert found == text_cells.python_row_packets(data, 0, first)
+    assert found[0] == payloads[: len(found[0])]
+
+
+@pytest.mark.parametrize("first", [0xFE, 0xFF])
+def test_an_end_or_an_error_among_rows_is_left_to_the_caller(first: int) -> None:
+    data = b"\x02\0\0\x05\x01a" + b"\x01\0\0\x06" + bytes([first])
+    assert native(CELLS).row_packets(data, 0, 5) == ([b"\x01a"], 6, 6)
+    assert text_cells.python_row_packets(data, 0, 5) == ([b"\x01a"], 6, 6)
 
 
 def test_a_length_beyond_the_packet_stops() -> None:

@@ -1,7 +1,7 @@
-"""Damages recorded logs of both servers and gives them to the decoders, in Python and in C, for as long as is wanted.
+"""Damages recorded logs of both servers, and answers to SELECT, and has them read in Python and in C for as long as is wanted.
 
 Runs in a process whose memory is bounded: a length field that asks for gigabytes ends in an error. With ``--sanitize`` the
-decoder in C is built with the address and undefined-behaviour sanitizers, and the process starts again on top of them.
+parts in C are built with the address and undefined-behaviour sanitizers, and the process starts again on top of them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MEMORY = 2 << 30
 """Bytes of address space beyond what the process has when it begins."""
 SANITIZERS = "-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer"
 BUILT = "STREAMTRAIN_FUZZ_BUILT"
-MODULE = "connectors.mysql.binlog._rows"
+MODULES = ("connectors.mysql._cells", "connectors.mysql.binlog._rows")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,7 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _again_sanitized(seed, options)
     built = os.environ.get(BUILT)
     if built:
-        sys.modules[MODULE] = _loaded(Path(built))
+        for name in MODULES:
+            sys.modules[name] = _loaded(name, Path(built))
     from connectors.mysql.binlog import native_rows, rows
     from tests.fuzz.engine import Compile, Finding, Fuzzer
 
@@ -69,11 +70,11 @@ def _again_sanitized(seed: str, options: argparse.Namespace) -> int:
     from tests.native import build
 
     with tempfile.TemporaryDirectory(prefix="streamtrain-fuzz-") as folder:
-        built = build(Path(folder), CFLAGS=SANITIZERS, LDFLAGS="-fsanitize=address,undefined")
+        build(Path(folder), CFLAGS=SANITIZERS, LDFLAGS="-fsanitize=address,undefined")
         libraries = [_library(name) for name in ("libasan.so", "libubsan.so")]
         environment = {
             **os.environ,
-            BUILT: str(next(path for path in built if path.name.startswith("_rows"))),
+            BUILT: folder,
             "LD_PRELOAD": " ".join(libraries),
             # Python leaves memory to the end of the process; one allocation must not be larger than any real event.
             "ASAN_OPTIONS": "detect_leaks=0:max_allocation_size_mb=2048:allocator_may_return_null=1",
@@ -89,8 +90,9 @@ def _library(name: str) -> str:
     return done.stdout.strip()
 
 
-def _loaded(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(MODULE, path)
+def _loaded(name: str, folder: Path) -> ModuleType:
+    path = next(folder.rglob(f"{name.rpartition('.')[2]}.*so"))
+    spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ImportError(f"{path} is no extension module")
     module = importlib.util.module_from_spec(spec)
@@ -104,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--minutes", type=float, default=1.0, help="how long to go on (%(default)s)")
     parser.add_argument("--turns", type=int, default=0, help="end after so many turns instead")
     parser.add_argument("--first", type=int, default=0, help="the number of the first turn")
-    parser.add_argument("--sanitize", action="store_true", help="build the decoder in C with sanitizers")
+    parser.add_argument("--sanitize", action="store_true", help="build the parts in C with sanitizers")
     return parser
 
 

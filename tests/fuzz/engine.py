@@ -23,7 +23,7 @@ from connectors.mysql.position import LogPosition
 from connectors.mysql.transaction import HoldLimits
 from connectors.mysql.transactions import Transactions, TransactionSettings
 from streamtrain.errors import PositionLost, StreamtrainError, UnsupportedChange
-from tests.fuzz import mutations, pieces
+from tests.fuzz import answers, mutations, pieces
 from tests.golden.binlog.record import cases, recorded
 
 CPU_S = 5.0
@@ -80,9 +80,12 @@ class Fuzzer:
         self.counts["turns"] += 1
         try:
             with limited(CPU_S):
-                if rng.random() < 0.2:
+                kind = rng.random()
+                if kind < 0.2:
                     pieces.play(rng)
                     self.counts["pieces"] += 1
+                elif kind < 0.3:
+                    self._play_answer(turn, rng)
                 else:
                     self._play_log(turn, rng)
         except Finding:
@@ -91,6 +94,12 @@ class Fuzzer:
             raise Finding(turn, f"takes more than {CPU_S} s") from None
         except Exception as error:
             raise Finding(turn, f"a foreign error: {error!r}") from error
+
+    def _play_answer(self, turn: str, rng: random.Random) -> None:
+        difference = answers.difference(rng)
+        self.counts["answers"] += 1
+        if difference:
+            raise Finding(turn, f"C and Python differ: {difference}"[:2_000])
 
     def _play_log(self, turn: str, rng: random.Random) -> None:
         name = rng.choice(self._names)

@@ -35,7 +35,7 @@ def test_damaged_logs_decode_or_stop_with_their_place() -> None:
     found = fuzz("--seed", "suite", "--turns", str(TURNS))
     assert found["findings"] == []
     assert found["turns"] == TURNS
-    assert min(found["stopped"], found["went through"], found["pieces"]) > TURNS // 20
+    assert min(found["stopped"], found["went through"], found["pieces"], found["answers"]) > TURNS // 20
 
 
 @pytest.mark.skipif(not compiler_is_there(), reason="a C compiler and Python's headers are needed")
@@ -44,6 +44,7 @@ def test_the_decoder_in_c_touches_no_memory_that_is_not_its_own() -> None:
     found = fuzz("--seed", "sanitized", "--turns", str(SANITIZED_TURNS), "--sanitize")
     assert found["findings"] == []
     assert found["decoders"] == ["in C", "in Python"]
+    assert found["answers"] > SANITIZED_TURNS // 20
 
 
 def a_foreign_error(layout: TableLayout) -> Callable[[bytes, int, int], Any]:

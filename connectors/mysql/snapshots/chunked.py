@@ -119,7 +119,7 @@ class ChunkedTable:
         chunk.empty_behind = empty
         if arrived.upper is not None:
             self._ask(position)  # the server reads on while we convert
-        chunk.rows = self.plan.reader.rows(arrived.cells) if arrived.cells else []
+        chunk.rows = self.plan.reader.rows(arrived.rows)
 
 
 def empty_tables(connection: Connection, tasks: Sequence[TableTask]) -> list[TableTask]:

@@ -17,6 +17,7 @@ from connectors.mysql.snapshots.chunked import Piece, empty_tables
 from connectors.mysql.snapshots.plan import Plan
 from connectors.mysql.snapshots.state import TableTask
 from connectors.mysql.snapshots.window import Window
+from connectors.mysql.text_cells import cells
 from connectors.source import Change, Row
 from streamtrain.errors import SourceUnavailable
 
@@ -123,4 +124,4 @@ class ExactTable:
         statement = self.plan.edge(self._window.after, self._range_rows)
         width = len(self.plan.columns)
         last = list(point.connection.stream(statement, width, needs=f"SELECT ON {self.plan.reader.quoted_name}"))
-        return self.plan.ordering.bound_of(last[0]) if last else None
+        return self.plan.ordering.bound_of(cells(last[0], width)) if last else None

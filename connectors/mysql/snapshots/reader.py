@@ -11,7 +11,6 @@ from connectors.mysql.result_rows import ResultRows
 from connectors.mysql.snapshots.bounds import Bound
 from connectors.mysql.snapshots.plan import Plan
 from connectors.mysql.snapshots.sessions import Sessions
-from connectors.mysql.text_cells import Cell
 from streamtrain.errors import SourceMisconfigured, SourceUnavailable
 
 _CHUNK_S = 0.1
@@ -25,7 +24,8 @@ _LARGEST_STRETCH = 16
 class Arrived:
     """What one SELECT gave."""
 
-    cells: list[list[Cell]]
+    rows: list[bytes]
+    """As the server sent them."""
     upper: Bound | None
     """The last place that was read to; None if the table has no rows behind."""
 
@@ -45,7 +45,7 @@ class ChunkReader:
         self._rows = max(1, min(_FIRST_ROWS, by_bytes, self._most_rows))
         self._asked = 0
         self._result: ResultRows | None = None
-        self._cells: list[list[Cell]] = []
+        self._rows_arrived: list[bytes] = []
         self._bytes = 0
         self._cut = False
         self._spent_s = 0.0
@@ -60,7 +60,7 @@ class ChunkReader:
         statement = self.plan.statement(after, self._asked + 1, self._sessions.watermarks.lock)
         reader = self.plan.reader
         self._result = self._sessions.reader.select(statement, reader.width, needs=f"SELECT ON {reader.quoted_name}")
-        self._cells, self._bytes, self._cut, self._spent_s = [], 0, False, 0.0
+        self._rows_arrived, self._bytes, self._cut, self._spent_s = [], 0, False, 0.0
         return True
 
     def take(self, timeout_s: float) -> Arrived | None:
@@ -88,29 +88,32 @@ class ChunkReader:
         """Whether a SELECT has been sent of which not all has arrived."""
         return self._result is not None
 
-    def _keep(self, rows: list[list[Cell]], size: int) -> None:
+    def _keep(self, rows: list[bytes], size: int) -> None:
         self._bytes += size
         if not self._cut:
-            self._cells += rows
+            self._rows_arrived += rows
             self._cut = self._bytes > _MOST_BYTES * self._stretched  # what comes after it is asked for again
 
     def _bounded(self) -> Arrived | None:
-        cells, self._cells = self._cells, []
-        self._adapt(len(cells))
-        if len(cells) <= self._asked and not self._cut:
-            return Arrived(cells, None)
-        kept = min(len(cells), self._asked) if self.plan.one_row_a_place else self._before_the_last_place(cells)
+        rows, self._rows_arrived = self._rows_arrived, []
+        self._adapt(len(rows))
+        if len(rows) <= self._asked and not self._cut:
+            return Arrived(rows, None)
+        kept = min(len(rows), self._asked) if self.plan.one_row_a_place else self._before_the_last_place(rows)
         if not kept:
             self._stretch()
             return None
         self._stretched = 1
-        return Arrived(cells[:kept], self.plan.ordering.bound(cells[kept - 1]))
+        return Arrived(rows[:kept], self._bound(rows[kept - 1]))
 
-    def _before_the_last_place(self, cells: list[list[Cell]]) -> int:
+    def _bound(self, row: bytes) -> Bound:
+        return self.plan.ordering.bound(self.plan.reader.cells(row))
+
+    def _before_the_last_place(self, rows: list[bytes]) -> int:
         """How many rows come before those that share the last row's place, of which there may be more behind."""
         ordering = self.plan.ordering
-        last = ordering.of_row(self.plan.reader.rows(cells[-1:])[0])
-        return bisect_left(cells, True, key=lambda row: not ordering.beyond([last], ordering.bound(row))[0])
+        last = ordering.of_row(self.plan.reader.rows(rows[-1:])[0])
+        return bisect_left(rows, True, key=lambda row: not ordering.beyond([last], self._bound(row))[0])
 
     def _stretch(self) -> None:
         """All rows shared one place: ask for more at once."""

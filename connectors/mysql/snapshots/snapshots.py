@@ -28,6 +28,8 @@ from streamtrain.envelope import Op
 
 _log = log.get("mysql")
 _IMPATIENT_S = 0.005
+_ROWS_A_CHANGE = 2_048
+"""Messages are many times the size of their rows, and those of one change are made at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +243,8 @@ class Snapshots:
         snapshot = "incremental" if job.kind == "incremental" else "true"
         place = LogPlace(position.file, position.offset)
         block = self._origin.block(plan.reader.table, int(self._settings.clock() * 1_000_000), place, snapshot=snapshot)
-        return [Change(plan.reader.table, Op.READ, None, rows, block, marked)] if rows else []
+        parts = [slice(first, first + _ROWS_A_CHANGE) for first in range(0, len(rows), _ROWS_A_CHANGE)]
+        return [Change(plan.reader.table, Op.READ, None, rows[part], block, marked[part]) for part in parts]
 
     def change(self, state: SnapshotState) -> None:
         """Go on with what a signal has made of ``state``."""
