@@ -34,6 +34,8 @@ class Access:
 
     def __init__(self) -> None:
         self.users: dict[str, User] = {}
+        self.everybody: str | None = None
+        """Who connections are that have not logged in."""
 
     def add(self, user: User) -> None:
         self.users[user.name] = user
@@ -42,7 +44,7 @@ class Access:
         """Whether the user may run a command on a database; ``whole_deployment`` for a stream of everything."""
         if not self.users or command in OPEN_TO_ALL:
             return True
-        user = self.users.get(name or "")
+        user = self.users.get(name or self.everybody or "")
         if user is None:
             return False
         return any(_grants(role, command, database, whole=whole_deployment) for role in user.roles)

@@ -14,8 +14,7 @@ from bson import Binary, Int64
 from bson.binary import UUID_SUBTYPE
 
 from tests.mongo_server import tokens
-from tests.mongo_server.differences import disambiguated
-from tests.mongo_server.documents import MOST_BYTES_INSIDE, Document, decode, encode
+from tests.mongo_server.documents import MOST_BYTES_INSIDE, Document, encode
 from tests.mongo_server.engine import Engine
 from tests.mongo_server.errors import CommandError
 from tests.mongo_server.oplog import Entry, Operation
@@ -24,6 +23,7 @@ from tests.mongo_server.scopes import DATA
 NOBODY = hashlib.sha256(b"").digest()
 """``lsid.uid`` of a user without a name."""
 FROM_6_0 = (6, 0)
+NOT_RESUMABLE = "NonResumableChangeStreamError"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +45,18 @@ def event(entry: Entry, number: int, wanted: Wanted, engine: Engine) -> tuple[to
     if operation.document is not None:
         body["fullDocument"] = operation.document
     if operation.kind == "update" and wanted.full_document != "default":
-        body["fullDocument"] = _after(operation, wanted, body, engine)
+        body["fullDocument"] = _after(operation, wanted, engine)
+    if wanted.before != "off" and operation.kind in DATA - {"insert"} and not _misses_before(operation, wanted):
+        body["fullDocumentBeforeChange"] = operation.before
     place = {"db": operation.database}
     body["ns"] = {**place, "coll": operation.collection} if operation.collection else place
     if operation.key is not None:
         body["documentKey"] = operation.key
     if operation.delta is not None:
         body["updateDescription"] = _description(operation, wanted)
-    _append_images(body, operation, wanted)
     if operation.kind not in DATA:
         _append_details(body, operation, wanted)
+    _check_images(body, operation, wanted)
     return token, body
 
 
@@ -82,49 +84,41 @@ def invalidate(entry: Entry, number: int, wanted: Wanted) -> tuple[tokens.Token,
     return token, body | ({"wallTime": entry.wall} if wanted.version >= FROM_6_0 else {})
 
 
-def _after(operation: Operation, wanted: Wanted, body: Document, engine: Engine) -> Any:
+def _after(operation: Operation, wanted: Wanted, engine: Engine) -> Any:
     """The document after an update: as it is now, or as it was kept."""
     if wanted.full_document == "updateLookup":
         collection = engine.catalog.find(operation.database, operation.collection)
         if collection is None or collection.uuid != operation.uuid:
             return None
         return collection.seen((operation.key or {})["_id"], engine.oplog.held, None)
-    if operation.after is None and wanted.full_document == "required":
-        raise CommandError(
-            347,
-            "Change stream was configured to require a post-image for all update events, but the post-image was not "
-            f"found for event: {tokens.shown(body)}",
-            "NonResumableChangeStreamError",
-        )
     return operation.after
 
 
-def _append_images(body: Document, operation: Operation, wanted: Wanted) -> None:
-    if wanted.before == "off" or operation.kind not in DATA - {"insert"}:
-        return
-    if operation.before is not None or wanted.before == "whenAvailable":
-        body["fullDocumentBeforeChange"] = operation.before
-        return
-    if wanted.version < FROM_6_0:
-        raise CommandError(
-            51770,
-            "Change stream was configured to require a pre-image for all update, delete and replace events, but no "
-            f"pre-image optime was recorded for event: {tokens.shown(body)}",
-        )
-    raise CommandError(
-        347,
-        "Change stream was configured to require a pre-image for all update, delete and replace events, but the "
-        f"pre-image was not found for event: {tokens.shown(body)}",
-        "NonResumableChangeStreamError",
-    )
+def _misses_before(operation: Operation, wanted: Wanted) -> bool:
+    return wanted.before == "required" and operation.before is None and operation.kind in DATA - {"insert"}
+
+
+def _check_images(body: Document, operation: Operation, wanted: Wanted) -> None:
+    """Raise where the stream requires an image that was not kept."""
+    if _misses_before(operation, wanted):
+        required = "Change stream was configured to require a pre-image for all update, delete and replace events, but"
+        if wanted.version < FROM_6_0:
+            message = f"{required} no pre-image optime was recorded for event: {tokens.shown(body)}"
+            raise CommandError(51770, message)
+        message = f"{required} the pre-image was not found for event: {tokens.shown(body)}"
+        raise CommandError(347, message, NOT_RESUMABLE)
+    if wanted.full_document == "required" and operation.kind == "update" and operation.after is None:
+        required = "Change stream was configured to require a post-image for all update events, but"
+        message = f"{required} the post-image was not found for event: {tokens.shown(body)}"
+        raise CommandError(347, message, NOT_RESUMABLE)
 
 
 def _description(operation: Operation, wanted: Wanted) -> Document:
     delta: Document = dict(operation.delta or {})
     if wanted.version >= FROM_6_0:
         delta.setdefault("truncatedArrays", [])
-        if wanted.expanded and operation.after is not None:
-            delta["disambiguatedPaths"] = disambiguated(delta, decode(operation.after.raw))
+        if wanted.expanded and operation.paths:
+            delta["disambiguatedPaths"] = operation.paths
     return delta
 
 

@@ -74,7 +74,7 @@ class ChangeStream:
         if (time := options.get("startAtOperationTime")) is not None:
             self._not_before = time
             return tokens.high_water_mark(time)
-        last = self._engine.oplog.held or self._engine.clock.last
+        last = self._engine.clock.last
         return tokens.high_water_mark(following(last, last.time))
 
     @property

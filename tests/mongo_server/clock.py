@@ -7,15 +7,13 @@ from collections.abc import Callable
 
 from bson import Timestamp
 
-FIRST = Timestamp(1, 1)
-
 
 class ClusterClock:
     """Hands out times, each after the one before. ``now`` gives seconds since 1970; the same ones give the same times."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self.last = Timestamp(int(now()), 1)
+        self.last = Timestamp(int(now()), 0)
 
     def next(self) -> Timestamp:
         """The time of the next entry of the oplog."""

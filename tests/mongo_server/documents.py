@@ -35,7 +35,7 @@ class Element:
 def decode(raw: bytes) -> Document:
     """The document as a dictionary: exactly what ``encode`` makes ``raw`` of."""
     document = bson.decode(raw, OPTIONS)
-    return document if bson.encode(document, codec_options=OPTIONS) == raw else _taken_apart(raw)
+    return document if _in_order(document) == raw else _taken_apart(raw)
 
 
 def encode(document: Any) -> bytes:
@@ -43,9 +43,14 @@ def encode(document: Any) -> bytes:
     if isinstance(document, RawBSONDocument):
         return document.raw
     try:
-        return bson.encode(document, codec_options=OPTIONS)
+        return _in_order(document)
     except bson.errors.InvalidDocument:
         return _put_together(document.items())
+
+
+def _in_order(document: Document) -> bytes:
+    """The codec puts ``_id`` first, but not in a document inside another."""
+    return bson.encode({"": document}, codec_options=OPTIONS)[6:-1]
 
 
 def raw(content: bytes | Document) -> RawBSONDocument:

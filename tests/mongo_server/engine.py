@@ -30,6 +30,8 @@ class Engine:
         self.oplog = Oplog(oplog_entries)
         self.sessions = Sessions()
         self._ids = 0
+        with self.changed:
+            self.log(Operation("noop", "", details={"msg": "initiating set"}))
 
     def collection(self, database: str, name: str) -> Collection:
         """The collection, made where it is not there yet."""

@@ -8,6 +8,7 @@ CODE_NAMES = {
     2: "BadValue",
     6: "HostUnreachable",
     7: "HostNotFound",
+    8: "UnknownError",
     9: "FailedToParse",
     11: "UserNotFound",
     13: "Unauthorized",

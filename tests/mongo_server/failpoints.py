@@ -14,6 +14,8 @@ from tests.mongo_server.errors import STATE_CHANGES, CommandError, ConnectionClo
 RETRYABLE = {6, 7, 89, 91, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436}
 """Codes that a write's errors are labelled ``RetryableWriteError`` for."""
 
+STALE_CONFIG = 13388
+
 
 @dataclass(slots=True)
 class FailCommand:
@@ -28,11 +30,12 @@ class Failpoints:
 
     def __init__(self) -> None:
         self._set: FailCommand | None = None
-        self._met = 0
+        self.met = 0
+        """How often a command failed so since the server started."""
 
     def configure(self, mode: Any, data: Document) -> int:
         """Set or switch off; returns how often it was met before."""
-        met = self._met
+        met = self.met
         if mode == "off":
             self._set = None
         elif mode == "alwaysOn":
@@ -48,7 +51,7 @@ class Failpoints:
         point = self._set
         if point is None or name not in point.data.get("failCommands", ()) or point.left == 0:
             return None
-        self._met += 1
+        self.met += 1
         if point.left is not None:
             point.left -= 1
         return point.data
@@ -59,6 +62,8 @@ class Failpoints:
         if data.get("closeConnection"):
             raise ConnectionClosed
         if (code := data.get("errorCode")) is not None:
+            if code == STALE_CONFIG:
+                raise CommandError(40671, "Missing required extra info for error code StaleConfig")
             labels = data.get("errorLabels", ())
             fields = {"topologyVersion": topology_version} if code in STATE_CHANGES else {}
             raise CommandError(code, "Failing command due to 'failCommand' failpoint", *labels, **fields)

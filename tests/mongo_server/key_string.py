@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import struct
+from dataclasses import dataclass, field
 from typing import Any
 
 from bson import Binary, Decimal128, Int64, MaxKey, MinKey, ObjectId, Timestamp
@@ -20,6 +21,7 @@ from tests.mongo_server.ordering import sort_key
 END = 4
 ZERO, POSITIVE, NEGATIVE = 41, 43, 39
 """Bytes of a number: zero, and of one byte above and below it; each further byte is one further away."""
+DECIMAL_BIAS = 6176
 TYPE_BYTE = {
     1: 10,
     99: 240,
@@ -41,46 +43,75 @@ TYPE_BYTE = {
 """From the rank of a type in the sort order (``ordering``) to its byte."""
 
 
-def append(out: bytearray, value: Any) -> None:
+@dataclass(slots=True)
+class Writer:
+    """Values written one after another, and beside them the bits that tell types apart which compare as one."""
+
+    content: bytearray = field(default_factory=bytearray)
+    bits: list[int] = field(default_factory=list)
+
+    @property
+    def type_bits(self) -> bytes | None:
+        """The bits as bytes, the first one the lowest; None where all are zero: plain 32-bit integers and strings."""
+        if not any(self.bits):
+            return None
+        number = sum(bit << at for at, bit in enumerate(self.bits))
+        packed = number.to_bytes((number.bit_length() + 7) // 8, "little")
+        return packed if len(packed) == 1 and packed[0] < 0x80 else bytes([0x80 | len(packed)]) + packed
+
+
+def append(out: Writer, value: Any) -> None:
     """Write one value."""
     if isinstance(value, bool):
-        out.append(111 if value else 110)
+        out.content.append(111 if value else 110)
     elif isinstance(value, int | float | Decimal128):
         _append_number(out, value)
     elif isinstance(value, str):
-        out += b"\x3c" + value.encode().replace(b"\0", b"\0\xff") + b"\0"
+        out.content += b"\x3c" + value.encode().replace(b"\0", b"\0\xff") + b"\0"
+        out.bits.append(0)
     elif isinstance(value, dict | RawBSONDocument):
-        out.append(70)
+        out.content.append(70)
         for name, inner in plain(value).items():
-            out += bytes([TYPE_BYTE[sort_key(inner)[0]]]) + name.encode() + b"\0"
+            out.content += bytes([TYPE_BYTE[sort_key(inner)[0]]]) + name.encode() + b"\0"
             append(out, inner)
-        out.append(0)
+        out.content.append(0)
     elif isinstance(value, list):
-        out.append(80)
+        out.content.append(80)
         for inner in value:
             append(out, inner)
-        out.append(0)
+        out.content.append(0)
     else:
         _append_rare(out, value)
 
 
-def _append_number(out: bytearray, value: float | Decimal128) -> None:
+def _append_number(out: Writer, value: float | Decimal128) -> None:
+    out.bits += _number_type(value)
     number = float(value.to_decimal()) if isinstance(value, Decimal128) else value
     if math.isnan(number):
-        out.append(30)
+        out.content.append(30)
     elif math.isinf(number) or abs(number) >= 1 << 63:
         magnitude = struct.pack(">d", abs(number))
-        out += b"\x33" + magnitude if number > 0 else b"\x1f" + _inverted(magnitude)
+        out.content += b"\x33" + magnitude if number > 0 else b"\x1f" + _inverted(magnitude)
     elif number == 0:
-        out.append(ZERO)
+        out.content.append(ZERO)
     elif abs(number) < 1:
         magnitude = struct.pack(">d", abs(number))
-        out += b"\x2a" + magnitude if number > 0 else b"\x28" + _inverted(magnitude)
+        out.content += b"\x2a" + magnitude if number > 0 else b"\x28" + _inverted(magnitude)
     else:
         _append_middle(out, number)
 
 
-def _append_middle(out: bytearray, number: float) -> None:
+def _number_type(value: float | Decimal128) -> list[int]:
+    """Two bits for the type of a number, and of a decimal six of its exponent."""
+    if isinstance(value, Decimal128):
+        exponent = int(value.to_decimal().as_tuple().exponent) + DECIMAL_BIAS
+        return [1, 1, *(exponent >> bit & 1 for bit in range(5, -1, -1))]
+    if isinstance(value, Int64):
+        return [0, 1]
+    return [1, 0] if isinstance(value, float) else [0, 0]
+
+
+def _append_middle(out: Writer, number: float) -> None:
     whole = abs(int(number))
     fraction = abs(number) - whole
     shifted = whole << 1 | bool(fraction)
@@ -90,34 +121,34 @@ def _append_middle(out: bytearray, number: float) -> None:
         rest = 8 - size
         magnitude += int(fraction * (1 << 8 * rest)).to_bytes(rest, "big")
     if number > 0:
-        out += bytes([POSITIVE + size - 1]) + magnitude
+        out.content += bytes([POSITIVE + size - 1]) + magnitude
     else:
-        out += bytes([NEGATIVE - size + 1]) + _inverted(magnitude)
+        out.content += bytes([NEGATIVE - size + 1]) + _inverted(magnitude)
 
 
 def _inverted(content: bytes) -> bytes:
     return bytes(255 - byte for byte in content)
 
 
-def _append_rare(out: bytearray, value: Any) -> None:
+def _append_rare(out: Writer, value: Any) -> None:
     if isinstance(value, ObjectId):
-        out += b"\x64" + value.binary
+        out.content += b"\x64" + value.binary
     elif isinstance(value, bytes):
         subtype = value.subtype if isinstance(value, Binary) else 0
         size = bytes([len(value)]) if len(value) < 0xFF else b"\xff" + struct.pack(">I", len(value))
-        out += b"\x5a" + size + bytes([subtype]) + value
+        out.content += b"\x5a" + size + bytes([subtype]) + value
     elif isinstance(value, Timestamp):
-        out += b"\x82" + struct.pack(">II", value.time, value.inc)
+        out.content += b"\x82" + struct.pack(">II", value.time, value.inc)
     elif isinstance(value, dt.datetime):
-        out += b"\x78" + struct.pack(">Q", sort_key(value)[1] + (1 << 63))
+        out.content += b"\x78" + struct.pack(">Q", sort_key(value)[1] + (1 << 63))
     elif value is None:
-        out.append(20)
+        out.content.append(20)
     elif isinstance(value, MinKey | MaxKey):
-        out.append(TYPE_BYTE[sort_key(value)[0]])
+        out.content.append(TYPE_BYTE[sort_key(value)[0]])
     elif isinstance(value, Element):
-        out += bytes([value.type]) + value.payload
+        out.content += bytes([value.type]) + value.payload
     else:
-        out += b"\x3c" + repr(value).encode() + b"\0"
+        out.content += b"\x3c" + repr(value).encode() + b"\0"
 
 
 class FormatError(ValueError):
@@ -143,7 +174,7 @@ class Reader:
         if kind == ZERO:
             return 0
         if POSITIVE <= kind < POSITIVE + 8:
-            return Int64(int.from_bytes(self._take(kind - POSITIVE + 1), "big") >> 1)
+            return int(int.from_bytes(self._take(kind - POSITIVE + 1), "big") >> 1)
         if kind == 0x5A:
             size, _ = self._take(2)
             return self._take(size)

@@ -27,6 +27,8 @@ class Operation:
     """Whole, after an insert or a replace."""
     delta: Document | None = None
     """``updateDescription`` of an update."""
+    paths: Document = field(default_factory=dict)
+    """``disambiguatedPaths`` of an update."""
     before: RawBSONDocument | None = None
     """Where the collection keeps pre-images."""
     after: RawBSONDocument | None = None

@@ -21,6 +21,8 @@ NOT_OPTIONS = {
     "startTransaction", "readConcern", "maxTimeMS",
 }  # fmt: skip
 FIRST_WITH_IMAGES = (6, 0)
+STEPS_OF_AN_INDEX_BUILD = 4
+"""Entries of the oplog before the one that an event is made of."""
 
 
 def _existing(context: Context, name: str | None = None) -> Collection:
@@ -110,6 +112,7 @@ def _rename_inside(context: Context, collection: Collection, name: str, target: 
 def _rename_across(context: Context, collection: Collection, database: str, name: str) -> None:
     """A copy under a temporary name, which is then renamed; the original is dropped."""
     copy = context.engine.create(database, "tmpVHmWw.renameCollection", dict(collection.options))
+    context.engine.log(*(Operation("noop", database) for _ in collection.records))
     copy.records, copy.indexes = collection.records, collection.indexes
     _rename_inside(context, copy, name, context.engine.catalog.find(database, name))
     _remove(context, collection)
@@ -154,6 +157,8 @@ def _create_indexes(context: Context) -> Document:
     added = [{"v": 2, **index} for index in plain(context.documents("indexes")) if index["name"] not in names]
     collection.indexes += added
     if added:
+        for _ in range(STEPS_OF_AN_INDEX_BUILD):
+            context.engine.log(Operation("noop", context.database))
         _log(context, "createIndexes", collection, {"indexes": added})
     return {
         "createdCollectionAutomatically": made,

@@ -53,7 +53,9 @@ def _oplog_document(entry: Entry) -> RawBSONDocument:
     return raw(
         encode(
             {
-                "op": {"insert": "i", "update": "u", "replace": "u", "delete": "d"}.get(operation.kind, "c"),
+                "op": {"insert": "i", "update": "u", "replace": "u", "delete": "d", "noop": "n"}.get(
+                    operation.kind, "c"
+                ),
                 "ns": f"{operation.database}.{operation.collection or '$cmd'}",
                 "o": operation.document or operation.key or {operation.kind: operation.collection},
                 "ts": entry.time,

@@ -26,7 +26,6 @@ def collection_statistics(context: Context, name: str) -> Document:
         "count": count,
         **({"avgObjSize": size // count} if count else {}),
         "storageSize": STORAGE,
-        "freeStorageSize": 0,
         **capped,
         "nindexes": len(indexes),
         "indexBuilds": [],

@@ -10,6 +10,7 @@ from bson.raw_bson import RawBSONDocument
 from tests.mongo_server import stages
 from tests.mongo_server.commands.reading import selected
 from tests.mongo_server.context import Context
+from tests.mongo_server.differences import disambiguated
 from tests.mongo_server.documents import MOST_BYTES, Document, decode, plain, raw
 from tests.mongo_server.errors import CommandError
 from tests.mongo_server.matching import matches
@@ -160,12 +161,18 @@ def modify(context: Context, collection: Collection, before: RawBSONDocument, up
     if len(after.raw) > MOST_BYTES:
         raise CommandError(17419, f"Resulting document after update is larger than {MOST_BYTES}")
     _check_unique(context, collection, after, before)
-    replaced = changed.delta is None
     operation = Operation(
-        "replace" if replaced else "update", collection.database, collection.name, collection.uuid,
-        {"_id": before["_id"]}, after if replaced else None, changed.delta,
-        before if collection.keeps_pre_images else None, after if collection.keeps_images or not replaced else None,
-    )  # fmt: skip
+        "replace" if changed.delta is None else "update",
+        collection.database,
+        collection.name,
+        collection.uuid,
+        {"_id": before["_id"]},
+        after if changed.delta is None else None,
+        changed.delta,
+        {} if changed.delta is None else disambiguated(changed.delta, changed.document),
+        before if collection.keeps_pre_images else None,
+        after if collection.keeps_images else None,
+    )
     context.engine.write(collection, operation, after, context.transaction)
     return after
 
