@@ -29,6 +29,7 @@ class Engine:
         self.catalog = Catalog()
         self.oplog = Oplog(oplog_entries)
         self.sessions = Sessions()
+        self.stopping = False
         self._ids = 0
         with self.changed:
             self.log(Operation("noop", "", details={"msg": "initiating set"}))
@@ -83,7 +84,9 @@ class Engine:
             return True
         if transaction is not None:
             raise self._conflict(transaction)
-        self.changed.wait(0.05)
+        if self.stopping:
+            raise CommandError(11600, "interrupted at shutdown")
+        self.changed.wait()
         return False
 
     def _claim(self, collection: Collection, identity: Any, transaction: Transaction) -> None:

@@ -63,6 +63,8 @@ class Member:
     def step_down(self) -> None:
         """Become a secondary: open transactions end, waiting reads are interrupted, writes are refused."""
         with self.engine.changed:
+            if not self.primary:
+                return
             self.primary = False
             self.topology_counter += 1
             self.interrupted += 1

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import struct
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 import bson
 from bson import Timestamp
 
-from tests.mongo_server.documents import Document
+from tests.mongo_server import tokens
+from tests.mongo_server.documents import Document, encode
+from tests.mongo_server.errors import CommandError
 
 BATCH_OF_CURSOR = b"\x04nextBatch\0"
 
@@ -20,46 +23,75 @@ class EncodedBatch:
 
     events: bytes
     token: Document
-    count: int
 
 
-def encoded(events: Sequence[Document | bytes], token: Document) -> EncodedBatch:
+def encoded(events: Iterable[Document | bytes], token: Document) -> EncodedBatch:
     """Encode a batch of events, dictionaries or BSON."""
     content = bytearray()
     for at, event in enumerate(events):
-        content += b"\x03" + str(at).encode() + b"\0" + (event if isinstance(event, bytes) else bson.encode(event))
-    return EncodedBatch(struct.pack("<i", len(content) + 5) + bytes(content) + b"\0", token, len(events))
+        content += b"\x03%d\0" % at + (event if isinstance(event, bytes) else encode(event))
+    return EncodedBatch(struct.pack("<i", len(content) + 5) + bytes(content) + b"\0", token)
 
 
+def inserts(namespace: str, documents: Iterable[Document], *, batch: int, start: Timestamp) -> Iterator[EncodedBatch]:
+    """Batches of insert events, as a stream of ``namespace`` would have them: a time and a token each."""
+    database, _, collection = namespace.partition(".")
+    uuid = hashlib.sha256(namespace.encode()).digest()[:16]
+    held: list[bytes] = []
+    token: Document = {}
+    for number, document in enumerate(documents):
+        time = Timestamp(start.time + number // 1000, start.inc + number % 1000)
+        key = {"_id": document["_id"]}
+        token = tokens.of_event(time, 0, uuid, key, invalid=False).document
+        head = {"_id": token, "operationType": "insert", "clusterTime": time, "fullDocument": document}
+        held.append(encode({**head, "ns": {"db": database, "coll": collection}, "documentKey": key}))
+        if len(held) == batch:
+            yield encoded(held, token)
+            held = []
+    if held:
+        yield encoded(held, token)
+
+
+@dataclass(frozen=True, slots=True)
 class Replay:
-    """Batches of one stream; a token of a batch resumes after it."""
+    """A stream's batches, and the token of the position before them."""
 
-    def __init__(self, batches: Sequence[EncodedBatch], start: Document) -> None:
-        self._batches = batches
-        self._start = start
-        self._next = 0
+    batches: Sequence[EncodedBatch]
+    start: Document = field(default_factory=lambda: tokens.high_water_mark(Timestamp(1, 1)).document)
 
-    def seek(self, token: Document | None) -> None:
-        """Stand after the batch whose token it is; at the start for None."""
-        self._next = 0
-        if token is not None and token != self._start:
-            tokens = [batch.token for batch in self._batches]
-            self._next = tokens.index(token) + 1
+    def opened(self, options: Document) -> Playing:
+        """A cursor after the batch whose token ``options`` resume from; else from the first one on."""
+        token = options.get("resumeAfter") or options.get("startAfter")
+        if token is None or token == self.start:
+            return Playing(self)
+        ends = [batch.token for batch in self.batches]
+        if token not in ends:
+            raise CommandError(280, "cannot resume stream; the resume token was not found.")
+        return Playing(self, ends.index(token) + 1)
+
+
+@dataclass(slots=True)
+class Playing:
+    """One cursor on a replay."""
+
+    replay: Replay
+    at: int = 0
 
     @property
     def token(self) -> Document:
-        return self._batches[self._next - 1].token if self._next else self._start
+        return self.replay.batches[self.at - 1].token if self.at else self.replay.start
 
     @property
     def ended(self) -> bool:
-        return self._next >= len(self._batches)
+        return self.at >= len(self.replay.batches)
 
     def reply(self, number: int, namespace: str, time: Timestamp) -> bytes:
         """A reply to ``getMore`` with the next batch, without its events being touched."""
-        batch = self._batches[self._next]
-        self._next += 1
+        batch = self.replay.batches[self.at]
+        self.at += 1
         rest = bson.encode({"postBatchResumeToken": batch.token, "id": bson.Int64(number), "ns": namespace})[4:]
-        cursor = BATCH_OF_CURSOR + batch.events + rest
-        head = b"\x03cursor\0" + struct.pack("<i", len(cursor) + 4) + cursor
+        cursor_size = 4 + len(BATCH_OF_CURSOR) + len(batch.events) + len(rest)
         tail = bson.encode({"ok": 1.0, "operationTime": time})[4:]
-        return struct.pack("<i", len(head) + len(tail) + 4) + head + tail
+        whole = 4 + len(b"\x03cursor\0") + cursor_size + len(tail)
+        head = struct.pack("<i", whole) + b"\x03cursor\0" + struct.pack("<i", cursor_size) + BATCH_OF_CURSOR
+        return b"".join((head, batch.events, rest, tail))

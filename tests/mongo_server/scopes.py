@@ -25,7 +25,7 @@ class Scope:
 
     def shows(self, operation: Operation, *, expanded: bool) -> bool:
         """Whether an operation is an event of this stream."""
-        if operation.kind not in PLAIN and not expanded:
+        if operation.kind == "noop" or (operation.kind not in PLAIN and not expanded):
             return False
         if self.database is None:
             return operation.database not in HIDDEN_DATABASES and not operation.collection.startswith("system.")

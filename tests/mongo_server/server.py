@@ -7,11 +7,15 @@ import socket
 import threading
 from typing import Self
 
+from bson import Timestamp
+
 from tests.mongo_server import dispatch
+from tests.mongo_server.access import User
 from tests.mongo_server.context import Client
 from tests.mongo_server.documents import Document
 from tests.mongo_server.errors import ConnectionClosed
 from tests.mongo_server.member import Member, Settings
+from tests.mongo_server.replay import Replay
 from tests.mongo_server.wire import EXHAUST_ALLOWED, MORE_TO_COME, Reader, Request, answer
 
 
@@ -41,7 +45,7 @@ class MongoServer:
 
     def __exit__(self, *_: object) -> None:
         with self.member.engine.changed:
-            self.member.stopping = True
+            self.member.stopping = self.member.engine.stopping = True
             self.member.engine.changed.notify_all()
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -53,6 +57,34 @@ class MongoServer:
         """Hang up on every client."""
         for connection in list(self._connections.values()):
             _hang_up(connection)
+
+    def step_down(self) -> None:
+        """Become a secondary, as in an election that another member won."""
+        self.member.step_down()
+
+    def step_up(self) -> None:
+        """Win the next election."""
+        self.member.step_up()
+
+    def roll_oplog(self, keep: int = 0) -> None:
+        """Let the oplog forget all but its newest ``keep`` entries."""
+        with self.member.engine.changed:
+            self.member.engine.oplog.roll(keep)
+            self.member.engine.changed.notify_all()
+
+    def hold_majority(self, time: Timestamp | None) -> None:
+        """Let streams see nothing after ``time``, as when a majority of members has no more; None lets them see all."""
+        with self.member.engine.changed:
+            self.member.engine.oplog.held = time
+            self.member.engine.changed.notify_all()
+
+    def replay(self, namespace: str, replay: Replay) -> None:
+        """Answer streams of ``database.collection`` (``database.$cmd.aggregate`` for all of it) with encoded batches."""
+        self.member.replays[namespace] = replay
+
+    def add_user(self, user: User) -> None:
+        """From the first user on, connections have to log in."""
+        self.member.access.add(user)
 
     def _start(self, target: object, *arguments: object) -> None:
         thread = threading.Thread(target=target, args=arguments, daemon=True)  # type: ignore[arg-type]

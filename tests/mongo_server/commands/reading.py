@@ -20,7 +20,7 @@ from tests.mongo_server.errors import CommandError
 from tests.mongo_server.matching import matches
 from tests.mongo_server.oplog import Entry
 from tests.mongo_server.paths import values
-from tests.mongo_server.replay import Replay
+from tests.mongo_server.replay import Playing
 from tests.mongo_server.scopes import Scope
 
 AWAIT_S = 1.0
@@ -136,9 +136,9 @@ def _watch(context: Context, pipeline: list[Document], batch_size: int) -> Docum
     collection = context.target if isinstance(context.target, str) else None
     scope = Scope(None if whole else context.database, collection)
     if (replay := context.member.replays.get(scope.namespace)) is not None:
-        replay.seek(options.get("resumeAfter") or options.get("startAfter"))
-        cursor = context.member.cursors.add(scope.namespace, replay, context.session)
-        return _stream_reply(cursor, [], replay.token, "firstBatch", ended=False)
+        playing = replay.opened(options)
+        cursor = context.member.cursors.add(scope.namespace, playing, context.session)
+        return _stream_reply(cursor, [], playing.token, "firstBatch", ended=False)
     stream = ChangeStream(context.engine, scope, pipeline, context.version)
     cursor = context.member.cursors.add(scope.namespace, stream, context.session)
     try:
@@ -159,7 +159,7 @@ def _get_more(context: Context) -> Document | RawBSONDocument:
     cursor = context.member.cursors.get(number, context.session)
     if isinstance(cursor.source, ChangeStream):
         return _more_events(context, cursor, cursor.source)
-    if isinstance(cursor.source, Replay):
+    if isinstance(cursor.source, Playing):
         return _more_of_replay(context, cursor, cursor.source)
     found = cursor.source.read(context.option("batchSize"))
     if cursor.source.ended:
@@ -199,13 +199,13 @@ def _check_interrupted(context: Context, before: int) -> None:
         raise CommandError(11602, "operation was interrupted")
 
 
-def _more_of_replay(context: Context, cursor: Cursor, replay: Replay) -> Document | RawBSONDocument:
-    if replay.ended:
+def _more_of_replay(context: Context, cursor: Cursor, playing: Playing) -> Document | RawBSONDocument:
+    if playing.ended:
         deadline = _deadline(context)
         while (left := deadline - time.monotonic()) > 0 and not context.member.stopping:
             context.engine.changed.wait(left)
-        return _stream_reply(cursor, [], replay.token, "nextBatch", ended=False)
-    return raw(replay.reply(cursor.number, cursor.namespace, context.engine.clock.last))
+        return _stream_reply(cursor, [], playing.token, "nextBatch", ended=False)
+    return raw(playing.reply(cursor.number, cursor.namespace, context.engine.clock.last))
 
 
 def _kill(context: Context) -> Document:

@@ -1,0 +1,131 @@
+"""What tests make the stand-in do: lose its history, elections, logins, streams encoded beforehand."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pymongo
+import pytest
+from bson import Timestamp
+from pymongo.errors import OperationFailure
+
+from tests.mongo_server import MongoServer, User
+from tests.mongo_server.replay import Replay, inserts
+
+Client = pymongo.MongoClient[dict[str, Any]]
+Started = Callable[..., MongoServer]
+
+
+def test_a_stream_outlives_an_election(mongo_server: Started) -> None:
+    server = mongo_server()
+    with Client(server.url) as client, client.shop.orders.watch() as stream:
+        client.shop.orders.insert_one({"_id": 1})
+        assert next(stream)["documentKey"] == {"_id": 1}
+        elected = threading.Timer(0.1, lambda: (server.step_down(), server.step_up()))
+        elected.start()
+        assert stream.try_next() is None  # waits over the election, is interrupted, and goes on
+        client.shop.orders.insert_one({"_id": 2})
+        assert next(stream)["documentKey"] == {"_id": 2}
+        elected.join()
+
+
+def test_a_lost_position_looks_healthy_until_the_next_event(mongo_server: Started) -> None:
+    server = mongo_server()
+    with Client(server.url) as client:
+        with client.shop.orders.watch() as stream:
+            client.shop.orders.insert_many([{"_id": number} for number in range(2)])
+            token = next(stream)["_id"]
+        client.other.noise.insert_many([{"_id": number} for number in range(10)])
+        server.roll_oplog(keep=5)
+        with client.shop.orders.watch(resume_after=token, max_await_time_ms=1) as stream:
+            assert stream.try_next() is None
+            assert stream.resume_token["_data"] > token["_data"]
+            client.shop.orders.insert_one({"_id": 2})
+            with pytest.raises(OperationFailure) as raised:
+                next(stream)
+        assert raised.value.code == 280
+        with (
+            pytest.raises(OperationFailure) as raised,
+            client.shop.orders.watch(start_at_operation_time=Timestamp(2, 1)),
+        ):
+            pass
+        assert raised.value.code == 286
+
+
+def test_streams_see_no_more_than_a_majority_has(mongo_server: Started) -> None:
+    server = mongo_server()
+    with Client(server.url) as client, client.shop.orders.watch(max_await_time_ms=1) as stream:
+        client.shop.orders.insert_one({"_id": 1})
+        time_of_first = next(stream)["clusterTime"]
+        server.hold_majority(time_of_first)
+        client.shop.orders.insert_one({"_id": 2})
+        assert stream.try_next() is None
+        server.hold_majority(None)
+        assert next(stream)["documentKey"] == {"_id": 2}
+
+
+def test_a_write_waits_for_the_transaction_that_holds_its_document(mongo_server: Started) -> None:
+    server = mongo_server()
+    with Client(server.url) as client, client.start_session() as session:
+        client.shop.orders.insert_one({"_id": 1, "v": 0})
+        session.start_transaction()
+        client.shop.orders.update_one({"_id": 1}, {"$inc": {"v": 1}}, session=session)
+        other = threading.Thread(target=client.shop.orders.update_one, args=({"_id": 1}, {"$inc": {"v": 10}}))
+        other.start()
+        session.commit_transaction()
+        other.join()
+        assert client.shop.orders.find_one() == {"_id": 1, "v": 11}
+
+
+def test_a_password_is_needed_and_a_role_bounds_what_may_be_read(mongo_server: Started) -> None:
+    server = mongo_server()
+    server.add_user(User("reader", "admin", "right, or =", [{"role": "read", "db": "shop"}]))
+    address = f"127.0.0.1:{server.port}"
+    with Client(address, username="reader", password="wrong") as client, pytest.raises(OperationFailure) as raised:
+        client.shop.orders.find_one()
+    assert raised.value.code == 18
+    with Client(address, username="reader", password="right, or =") as client:
+        assert client.shop.orders.find_one() is None
+        with client.shop.orders.watch():
+            pass
+        with pytest.raises(OperationFailure) as raised:
+            client.other.orders.find_one()
+        assert raised.value.code == 13
+        status = client.admin.command("connectionStatus")
+        assert status["authInfo"]["authenticatedUserRoles"] == [{"role": "read", "db": "shop"}]
+
+
+def test_a_replay_is_what_the_stream_would_be_and_resumes_after_a_batch(mongo_server: Started) -> None:
+    server = mongo_server()
+    documents = [{"_id": number, "name": f"order {number}"} for number in range(2_500)]
+    batches = list(inserts("shop.orders", documents, batch=1_000, start=Timestamp(1_700_000_000, 1)))
+    server.replay("shop.orders", Replay(batches))
+    with Client(server.url) as client:
+        with client.shop.orders.watch(max_await_time_ms=1) as stream:
+            events = [next(stream) for _ in documents]
+            assert stream.try_next() is None
+        assert [event["fullDocument"] for event in events] == documents
+        assert [event["_id"]["_data"] for event in events] == sorted(event["_id"]["_data"] for event in events)
+        with client.shop.orders.watch(resume_after=batches[1].token) as stream:
+            assert next(stream)["documentKey"] == {"_id": 2_000}
+
+
+def test_many_clients_write_at_once_and_nothing_is_lost(mongo_server: Started) -> None:
+    server = mongo_server()
+    with Client(server.url) as client, client.shop.watch() as stream:
+        client.shop.counters.insert_one({"_id": 0, "n": 0})
+
+        def count() -> None:
+            for _ in range(25):
+                client.shop.counters.update_one({"_id": 0}, {"$inc": {"n": 1}})
+
+        threads = [threading.Thread(target=count) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert client.shop.counters.find_one() == {"_id": 0, "n": 100}
+        events = [next(stream) for _ in range(101)][1:]
+    assert [event["updateDescription"]["updatedFields"]["n"] for event in events] == list(range(1, 101))
