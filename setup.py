@@ -4,6 +4,7 @@ from setuptools import Extension, setup
 
 NAMES = (
     "connectors._row_json",
+    "connectors.mongo._change_event",
     "connectors.mongo._extended_json",
     "connectors.mysql._cells",
     "connectors.mysql.binlog._rows",

@@ -11,7 +11,13 @@ from tests.native import build, compiler_is_there
 
 @pytest.mark.skipif(not compiler_is_there(), reason="a C compiler and Python's headers are needed")
 def test_an_installation_with_a_compiler_builds_the_parts_in_c(tmp_path: Path) -> None:
-    assert {path.name.split(".")[0] for path in build(tmp_path)} == {"_cells", "_extended_json", "_row_json", "_rows"}
+    assert {path.name.split(".")[0] for path in build(tmp_path)} == {
+        "_cells",
+        "_change_event",
+        "_extended_json",
+        "_row_json",
+        "_rows",
+    }
 
 
 def test_an_installation_without_a_compiler_goes_through_without_them(tmp_path: Path) -> None:
