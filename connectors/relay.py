@@ -8,7 +8,16 @@ from dataclasses import dataclass
 import orjson
 
 from connectors.serializing import Serializer
-from connectors.source import Change, Heartbeat, Position, SnapshotProgress, Source, SourceBatch, SourceEvent
+from connectors.source import (
+    Change,
+    DocumentChange,
+    Heartbeat,
+    Position,
+    SnapshotProgress,
+    Source,
+    SourceBatch,
+    SourceEvent,
+)
 from streamtrain import faults
 from streamtrain.topic.base import TopicWriter
 
@@ -122,7 +131,7 @@ class Relay:
         now = self._clocks.wall_ns()
         for event in batch.changes:
             self._publish(event, now)
-            if isinstance(event, Change):
+            if isinstance(event, Change | DocumentChange):
                 self._unpublished_rows += len(event) or 1
         if batch.changes:
             self._lag_ms = batch.lag_ms

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple, Protocol
 
 import orjson
 
+from connectors.documents import document_messages
 from connectors.envelope import messages
 from connectors.row_json import RowEncoder, row_encoder
-from connectors.source import Change, Heartbeat, SchemaChange, SourceEvent, Table, TransactionEvent
+from connectors.source import Change, DocumentChange, Heartbeat, SchemaChange, SourceEvent, Table, TransactionEvent
 from streamtrain.envelope import topic_name
 from streamtrain.topic.base import Messages
 
@@ -45,6 +46,10 @@ class JsonSerializer:
         if isinstance(event, Change):
             known = self._known(event.table)
             return (Addressed(known.topic, messages(event, now_ns, known.encoder)),)
+        if isinstance(event, DocumentChange):
+            collection = event.collection
+            topic = topic_name(self._prefix, collection.database, collection.name)
+            return (Addressed(topic, document_messages(event, now_ns)),)
         if isinstance(event, TransactionEvent):
             document = transaction_document(event)
             key = {"id": event.id}

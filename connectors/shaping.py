@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from connectors.serializing import Addressed, Serializer
-from connectors.source import Change, Heartbeat, Row, SchemaChange, SourceEvent, Table
+from connectors.source import Change, DocumentChange, Heartbeat, Row, SchemaChange, SourceEvent, Table
 from streamtrain.envelope import Op
 from streamtrain.errors import ConfigError
 from streamtrain.topic.base import Messages
@@ -70,9 +70,22 @@ class ShapingSerializer:
                     else addressed._replace(messages=_without_tombstones(addressed))
                 )
             return
+        if isinstance(event, DocumentChange):
+            yield from self._documents(event, now_ns)
+            return
         if isinstance(event, SchemaChange):
             event = replace(event, table_changes=[self._table_change(one) for one in event.table_changes])
         yield from self._serializer.serialize(event, now_ns)
+
+    def _documents(self, change: DocumentChange, now_ns: int) -> Iterable[Addressed]:
+        """Documents have no columns: only operations and tombstones are left out."""
+        skipped = self._settings.skipped
+        kept = change.of([at for at, op in enumerate(change.ops) if op not in skipped]) if skipped else change
+        if not kept:
+            return
+        for addressed in self._serializer.serialize(kept, now_ns):
+            messages = addressed.messages if self._settings.tombstones else _without_tombstones(addressed)
+            yield addressed._replace(messages=messages)
 
     def _shape(self, table: Table) -> _TableShape:
         name = (table.database, table.name)

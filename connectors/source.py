@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, NamedTuple, Protocol
 
 from streamtrain.envelope import Op
 
@@ -99,6 +99,86 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Collection:
+    """A captured collection of documents."""
+
+    database: str
+    name: str
+
+    @property
+    def full_name(self) -> str:
+        """``database.collection``, as in ``source.include`` and in topic names."""
+        return f"{self.database}.{self.name}"
+
+
+class DocumentUpdate(NamedTuple):
+    """What an update says that it changed.
+
+    https://www.mongodb.com/docs/manual/reference/change-events/update/
+    """
+
+    updated: bytes
+    """Fields by dotted path and their new values, a document in extended JSON."""
+    removed: Sequence[str]
+    """Dotted paths."""
+    truncated: Sequence[tuple[str, int]]
+    """Dotted paths of arrays, and how many elements each has left."""
+
+
+class DocumentOrigin(NamedTuple):
+    """In what the ``source`` blocks of a collection's changes differ."""
+
+    committed_us: int
+    """Microseconds since 1970, as precise as the server tells."""
+    ord: int
+    """Number among the operations of its second."""
+    lsid: str | None
+    """The session's id in extended JSON, for changes of transactions."""
+    txn_number: int | None
+    wall_ms: int | None
+    """The server's wall clock at the change, where it tells."""
+    after_from: str | None
+    """Where ``after`` is from: see ``docs/mongodb.md``; None where the event itself has it, or there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentChange:
+    """Committed changes of one collection in commit order, as columns of equal length. Texts are extended JSON."""
+
+    collection: Collection
+    ops: Sequence[Op]
+    keys: Sequence[bytes]
+    """Each document's ``_id``."""
+    before: Sequence[bytes | None]
+    after: Sequence[bytes | None]
+    updates: Sequence[DocumentUpdate | None]
+    origin: Mapping[str, Any]
+    """What the ``source`` blocks have in common: version, connector, name, snapshot, db, collection."""
+    origins: Sequence[DocumentOrigin]
+    markers: Sequence[str] = field(default=())
+    """As of a ``Change``."""
+    transactions: Sequence[TransactionPart | None] = field(default=())
+    """One a change, or none at all where transaction metadata was not asked for."""
+
+    def __len__(self) -> int:
+        return len(self.ops)
+
+    def of(self, chosen: Sequence[int]) -> DocumentChange:
+        """Those at these indexes."""
+        return replace(
+            self,
+            ops=[self.ops[at] for at in chosen],
+            keys=[self.keys[at] for at in chosen],
+            before=[self.before[at] for at in chosen],
+            after=[self.after[at] for at in chosen],
+            updates=[self.updates[at] for at in chosen],
+            origins=[self.origins[at] for at in chosen],
+            markers=[self.markers[at] for at in chosen] if self.markers else (),
+            transactions=[self.transactions[at] for at in chosen] if self.transactions else (),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class TransactionEvent:
     """A source transaction begins or ends, among the changes that it made.
 
@@ -125,7 +205,7 @@ class SchemaChange:
     """Debezium's ``tableChanges``: what was done to which table, and the table after it."""
 
 
-SourceEvent = Change | TransactionEvent | SchemaChange
+SourceEvent = Change | DocumentChange | TransactionEvent | SchemaChange
 
 
 @dataclass(frozen=True, slots=True)

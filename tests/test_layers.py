@@ -61,13 +61,14 @@ MAY_IMPORT: dict[str, set[str]] = {
         "streamtrain.topic",
     },
     "connectors.serializing": {
-        "connectors.source", "connectors.envelope", "connectors.row_json", "streamtrain.envelope", "streamtrain.topic",
+        "connectors.documents", "connectors.source", "connectors.envelope", "connectors.row_json", "streamtrain.envelope", "streamtrain.topic",
     },
     "connectors.relay": {"connectors.source", "connectors.serializing", "streamtrain.topic"},
-    "connectors.mongo": set(),
     "connectors.mysql": {
         "connectors.signals", "connectors.source", "connectors.checks", "streamtrain.envelope", "streamtrain.login", "streamtrain.tls",
     },
+    "connectors.documents": {"connectors.source", "streamtrain.envelope", "streamtrain.topic"},
+    "connectors.mongo": {"connectors.signals", "connectors.source", "connectors.checks", "streamtrain.envelope"},
     "connectors.sqlite": {"connectors.source", "connectors.checks", "streamtrain.envelope"},
 }  # fmt: skip
 

@@ -30,9 +30,10 @@ from connectors.serializing import (
     schema_document,
     transaction_document,
 )
-from connectors.source import Change, Heartbeat, Row, SourceEvent, Table, TransactionEvent
+from connectors.source import Change, DocumentChange, Heartbeat, Row, SourceEvent, Table, TransactionEvent
 from streamtrain.avro import AvroWriter, header, long_bytes, string_bytes
 from streamtrain.envelope import Op, topic_name
+from streamtrain.errors import ConfigError
 from streamtrain.topic.base import Messages
 
 Register = Callable[[str, str], int]
@@ -67,6 +68,8 @@ class AvroSerializer:
         if isinstance(event, Heartbeat):
             writer_of = self._document(heartbeat_topic(self._prefix), lambda: (HEARTBEAT_KEY, HEARTBEAT_VALUE))
             return (writer_of.message(heartbeat_key(self._prefix), heartbeat_document(now_ns)),)
+        if isinstance(event, DocumentChange):
+            raise ConfigError("documents have no Avro yet", hint="set topic.format to json")
         connector = str(event.origin["connector"])
         writer_of = self._document(self._prefix, lambda: schema_change_schemas(connector))
         return (writer_of.message({"databaseName": event.database}, schema_document(event, now_ns)),)

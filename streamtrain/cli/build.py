@@ -11,6 +11,8 @@ from typing import Any
 
 from connectors.formats.avro import AvroSerializer
 from connectors.formats.json_schemas import SchemaJsonSerializer
+from connectors.mongo.settings import MongoSettings
+from connectors.mongo.source import MongoSource
 from connectors.mysql.schema import describe as describe_mysql
 from connectors.mysql.settings import MOST_CHUNK_ROWS, MysqlSettings
 from connectors.mysql.source import MysqlSource
@@ -25,13 +27,14 @@ from connectors.sqlite.schema import describe as describe_sqlite
 from connectors.sqlite.settings import SqliteSettings
 from connectors.sqlite.source import SqliteSource
 from streamtrain.cli.signalling import TopicSignals, signal_topic
+from streamtrain.config.endpoints import MongoSource as MongoConfig
 from streamtrain.config.endpoints import MysqlSource as MysqlConfig
 from streamtrain.config.endpoints import NoSource
 from streamtrain.config.endpoints import SqliteSource as SqliteConfig
 from streamtrain.config.load import load_config
 from streamtrain.config.models import Config, Feature
 from streamtrain.config.registry import Registry as RegistryConfig
-from streamtrain.config.shaping import Shaped
+from streamtrain.config.shaping import Published, Shaped
 from streamtrain.deserializing import DeserializingReader
 from streamtrain.envelope import Op
 from streamtrain.errors import ConfigError
@@ -112,6 +115,22 @@ def mysql_settings(config: Config, part: MysqlConfig) -> MysqlSettings:
     )
 
 
+def mongo_settings(config: Config, part: MongoConfig) -> MongoSettings:
+    """What a MongoDB source is told."""
+    return MongoSettings(
+        url=part.url.reveal(),
+        include=tuple(part.include),
+        exclude=tuple(part.exclude),
+        prefix=config.topic.prefix,
+        snapshot=part.snapshot,
+        after=part.after,
+        store=part.store,
+        include_schema_changes=part.include_schema_changes,
+        max_rows=part.commit_rows,
+        chunk_rows=min(part.commit_rows, MOST_CHUNK_ROWS),
+    )
+
+
 def sqlite_settings(config: Config, part: SqliteConfig) -> SqliteSettings:
     """What a SQLite source is told."""
     return SqliteSettings(part.url.path, tuple(part.include), config.topic.prefix, part.snapshot, tuple(part.exclude))
@@ -123,6 +142,8 @@ def source(config: Config) -> Source:
         return MysqlSource(mysql_settings(config, config.source), signals=_signals(config, config.source))
     if isinstance(config.source, SqliteConfig):
         return SqliteSource(sqlite_settings(config, config.source), batch_rows=config.source.commit_rows)
+    if isinstance(config.source, MongoConfig):
+        return MongoSource(mongo_settings(config, config.source))
     raise ConfigError(
         "source.kind is none: there is nothing to capture", hint="run `streamtrain train`, or name a source"
     )
@@ -156,8 +177,13 @@ def serializer(config: Config) -> Serializer:
     form = _format(config)
     if isinstance(config.source, NoSource):
         return form
-    settings = shaping(config.source)
+    settings = shaping(config.source) if isinstance(config.source, Shaped) else leaving_out(config.source)
     return form if settings == ShapingSettings() else ShapingSerializer(form, settings)
+
+
+def leaving_out(part: Published) -> ShapingSettings:
+    """Which changes are published."""
+    return ShapingSettings(skipped=frozenset(map(Op, part.skipped_operations)), tombstones=part.tombstones_on_delete)
 
 
 def shaping(part: Shaped) -> ShapingSettings:

@@ -9,13 +9,14 @@ from typing import Literal
 
 from connectors import row_json
 from connectors.checks import Check
+from connectors.mongo.doctor import examine as examine_mongo
 from connectors.mysql.binlog import native_rows
 from connectors.mysql.doctor import examine as examine_mysql
 from connectors.sqlite.doctor import examine as examine_sqlite
 from streamtrain.cli import build
 from streamtrain.cli.existing import missing_state_file
 from streamtrain.cli.topic_checkups import topic_checks
-from streamtrain.config.endpoints import MysqlSource, NoSource, SqliteSource
+from streamtrain.config.endpoints import MongoSource, MysqlSource, NoSource, SqliteSource
 from streamtrain.config.models import Config
 from streamtrain.errors import StreamtrainError
 from streamtrain.registry import Registry
@@ -38,6 +39,8 @@ def _source(config: Config) -> list[Check]:
         return examine_mysql(build.mysql_settings(config, config.source))
     if isinstance(config.source, SqliteSource):
         return examine_sqlite(build.sqlite_settings(config, config.source))
+    if isinstance(config.source, MongoSource):
+        return examine_mongo(build.mongo_settings(config, config.source))
     return [Check("source", "ok", "none: someone else fills the topics")]
 
 

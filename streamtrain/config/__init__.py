@@ -1,6 +1,14 @@
 """The configuration: read and checked at the edge, by the command line alone, which hands on plain values."""
 
-from streamtrain.config.endpoints import FileTopics, KafkaTopics, MysqlSource, NoSource, SqliteSource, State
+from streamtrain.config.endpoints import (
+    FileTopics,
+    KafkaTopics,
+    MongoSource,
+    MysqlSource,
+    NoSource,
+    SqliteSource,
+    State,
+)
 from streamtrain.config.fingerprint import deciding_settings, difference, stored_form
 from streamtrain.config.load import load_config, overlay
 from streamtrain.config.models import Config, Examples, Feature, Model, Retry, Train
@@ -14,6 +22,7 @@ __all__ = [
     "FileTopics",
     "KafkaTopics",
     "Model",
+    "MongoSource",
     "MysqlSource",
     "NoSource",
     "Retry",

@@ -11,6 +11,7 @@ from streamtrain.config.registry import Registry
 from streamtrain.config.rules import (
     broker_list,
     librdkafka_settings,
+    mongo_url,
     not_boolean,
     one_table,
     server_url,
@@ -22,7 +23,7 @@ from streamtrain.config.rules import (
 from streamtrain.config.secret import Secret, Url
 from streamtrain.config.section import Section, Whole
 from streamtrain.config.security import TlsFiles
-from streamtrain.config.shaping import Shaped
+from streamtrain.config.shaping import Published, Shaped
 
 
 class NoSource(Section):
@@ -31,7 +32,7 @@ class NoSource(Section):
     kind: Literal["none"] = Field(description="`none`: the topics are filled by something else, such as Debezium.")
 
 
-class DatabaseSource(Shaped):
+class CapturedSource(Published):
     """What all databases that are read have in common."""
 
     include: list[Annotated[str, AfterValidator(table_pattern)]] = Field(
@@ -67,6 +68,10 @@ class DatabaseSource(Shaped):
         "readers can tell a quiet source from a capture that stands still; 0: never. The position that capture goes on "
         "from moves every 5 s without it.",
     )
+
+
+class DatabaseSource(CapturedSource, Shaped):
+    """What all databases of tables have in common."""
 
 
 class MysqlSource(DatabaseSource):
@@ -137,6 +142,31 @@ class SqliteSource(DatabaseSource):
 
     kind: Literal["sqlite"] = Field(description="`sqlite`: an SQLite file, by triggers that feed a change table.")
     url: Annotated[Url, AfterValidator(sqlite_url)] = Field(description="`sqlite:///FILE`.")
+
+
+class MongoSource(CapturedSource):
+    """A MongoDB replica set or sharded cluster, read by a change stream."""
+
+    kind: Literal["mongo"] = Field(description="`mongo`: MongoDB from 4.4 on, a replica set or a sharded cluster.")
+    url: Annotated[Secret, AfterValidator(mongo_url)] = Field(
+        description="`mongodb://USER:PASSWORD@HOST:PORT[,HOST:PORT]/?OPTIONS` or `mongodb+srv://...`, with the driver's options "
+        "for TLS, X.509 and so on. None of it is ever shown."
+    )
+    after: Literal["held", "post_image", "lookup"] = Field(
+        default="held",
+        description="Where the document after an update is from. `held`: the server's post-image where it sends one, else the "
+        "update applied to the document that is held in `store`; `post_image`: the server's, which has to be there, and nothing "
+        "is held; `lookup`: read when the event is, which may show a later state or none. `source.after_from` of each record says which.",
+    )
+    store: Path = Field(
+        default=Path("documents.db"),
+        description="The file that holds the captured documents, for `after: held` and while a snapshot is read. It belongs to "
+        "the position in the topics: without it the collections have to be read again.",
+    )
+    include_schema_changes: bool = Field(
+        default=True,
+        description="Publish drops, renames and other changes of captured collections to the topic that is called `topic.prefix`.",
+    )
 
 
 class Topics(Section):

@@ -59,6 +59,8 @@ DOES_NOT_DECIDE: frozenset[str] = frozenset(
         "source.server_id",
         "source.signals",
         "source.snapshot_keys",
+        "source.after",
+        "source.store",
         "source.decimal_handling_mode",  # the topic's records decide, however they came to be
         "source.bigint_unsigned_handling_mode",
         "source.binary_handling_mode",

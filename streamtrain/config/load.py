@@ -104,6 +104,8 @@ def _located(config: Config, directory: Path) -> Config:
         moved["source"] = config.source.model_copy(update={"tls": config.source.tls.under(directory)})
     if config.source.kind == "sqlite":
         moved["source"] = config.source.model_copy(update={"url": config.source.url.under(directory)})
+    if config.source.kind == "mongo":
+        moved["source"] = config.source.model_copy(update={"store": directory / config.source.store})
     topic: dict[str, Any] = {}
     if config.topic.kind == "kafka":
         topic["security"] = located(config.topic.security, directory)

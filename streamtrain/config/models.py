@@ -12,7 +12,15 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from streamtrain.config.endpoints import FileTopics, KafkaTopics, MysqlSource, NoSource, SqliteSource, State
+from streamtrain.config.endpoints import (
+    FileTopics,
+    KafkaTopics,
+    MongoSource,
+    MysqlSource,
+    NoSource,
+    SqliteSource,
+    State,
+)
 from streamtrain.config.rules import label_classes, model_name, not_boolean, one_table, run_name
 from streamtrain.config.section import Choice, Number, Section, Whole, at_key
 from streamtrain.envelope import topic_name
@@ -171,7 +179,7 @@ class Config(Section):
     name: Annotated[str, AfterValidator(run_name)] = Field(
         description="The run's name in the state database. Letters, digits, `.`, `_` and `-`; at most 100."
     )
-    source: Annotated[MysqlSource | SqliteSource | NoSource, Field(discriminator="kind")] = Field(
+    source: Annotated[MysqlSource | MongoSource | SqliteSource | NoSource, Field(discriminator="kind")] = Field(
         description="The database whose changes are captured."
     )
     topic: Annotated[KafkaTopics | FileTopics, Field(discriminator="kind")] = Field(

@@ -6,7 +6,7 @@ import math
 import re
 from typing import Any
 
-from streamtrain.config.secret import Url
+from streamtrain.config.secret import Secret, Url
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _PREFIX = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
@@ -85,6 +85,13 @@ def sqlite_url(url: Url) -> Url:
     """The URL of an SQLite file."""
     if url.scheme != "sqlite":
         raise ValueError("must be sqlite:///FILE where source.kind is sqlite")
+    return url
+
+
+def mongo_url(url: Secret) -> Secret:
+    """The URL of a MongoDB deployment."""
+    if not url.reveal().startswith(("mongodb://", "mongodb+srv://")):
+        raise ValueError("must begin with mongodb:// or mongodb+srv://")
     return url
 
 

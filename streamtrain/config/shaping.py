@@ -30,7 +30,19 @@ class HashedColumns(Section):
     algorithm: Literal["sha256", "sha384", "sha512"] = Field(default="sha256", description="The hash function.")
 
 
-class Shaped(Section):
+class Published(Section):
+    """Changes that are left out."""
+
+    skipped_operations: list[Literal["c", "u", "d", "t"]] = Field(
+        default_factory=list, description="Operations that are not published; Debezium's default is `[t]`."
+    )
+    tombstones_on_delete: bool = Field(
+        default=True,
+        description="Whether a delete is followed by a record without a value, by which compaction forgets the row.",
+    )
+
+
+class Shaped(Published):
     """Columns and changes that are left out or made unreadable before anything is published."""
 
     column_exclude_list: ColumnPatterns = Field(
@@ -56,11 +68,4 @@ class Shaped(Section):
     )
     skip_messages_without_change: bool = Field(
         default=False, description="Leave out updates that changed nothing of what is published of the row."
-    )
-    skipped_operations: list[Literal["c", "u", "d", "t"]] = Field(
-        default_factory=list, description="Operations that are not published; Debezium's default is `[t]`."
-    )
-    tombstones_on_delete: bool = Field(
-        default=True,
-        description="Whether a delete is followed by a record without a value, by which compaction forgets the row.",
     )

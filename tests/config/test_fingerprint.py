@@ -57,6 +57,8 @@ INDIFFERENT = {
     "source.server_id": 9,
     "source.signals": True,
     "source.snapshot_keys": {"shop.events": "at"},
+    "source.after": "lookup",
+    "source.store": "elsewhere.db",
     "source.decimal_handling_mode": "double",
     "source.bigint_unsigned_handling_mode": "long",
     "source.binary_handling_mode": "hex",
@@ -94,8 +96,12 @@ INDIFFERENT = {
 }
 
 
+ON_MONGO = overlay(BASE, ["source={kind: mongo, url: 'mongodb://h/', include: [shop.events]}"])
+
+
 def changed(key: str, value: Any) -> list[str]:
-    base = ON_FILES if key == "topic.directory" else BASE
+    bases = {"topic.directory": ON_FILES, "source.after": ON_MONGO, "source.store": ON_MONGO}
+    base = bases.get(key, BASE)
     also = ["source.include=['shop.*']"] if key == "examples.from" else []
     return difference(deciding_settings(base), deciding_settings(overlay(base, [*also, f"{key}={value}"])))
 

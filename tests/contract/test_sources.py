@@ -5,29 +5,34 @@ Another database takes part by a fixture that gives a ``Fresh`` and by its name 
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, Protocol
 
 import orjson
+import pymongo
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from connectors.mongo.settings import MongoSettings
+from connectors.mongo.source import MongoSource
 from connectors.mysql.settings import MysqlSettings
 from connectors.mysql.source import MysqlSource
-from connectors.source import Position, Row, Source
+from connectors.source import NO_NOTES, DocumentChange, Position, Row, Source, SourceBatch
 from connectors.sqlite.settings import SnapshotMode, SqliteSettings
 from connectors.sqlite.source import SqliteSource
 from streamtrain.envelope import Op
 from streamtrain.errors import PositionLost
 from tests.servers import Database
+from tests.servers.mongo import Mongo
 
-DATABASES = ("sqlite", "on_mysql", "on_mariadb")
+DATABASES = ("sqlite", "on_mysql", "on_mariadb", "on_mongo")
 
 Seen = tuple[Op, Row | None, Row | None]
 """One row of a change: operation, row before, row after."""
@@ -133,6 +138,103 @@ def on_mariadb(mariadb: Database) -> Iterator[Fresh]:
     yield from served(mariadb)
 
 
+class WithItsStore(MongoSource):
+    """A source whose store of documents is, at each position that it goes on from, as it was one read after that position.
+
+    A store goes along with one line of positions, and the tests go on from any of them, several times.
+    """
+
+    def __init__(self, settings: MongoSettings, states: dict[bytes, bytes]) -> None:
+        super().__init__(settings)
+        self._file, self._states = settings.store, states
+        self._last: Position | None = None
+
+    def open(self, position: Position | None, notes: Mapping[str, bytes] = NO_NOTES) -> None:
+        kept = None if position is None else self._states.get(orjson.dumps(position))
+        if kept is not None:
+            self._file.write_bytes(kept)
+        super().open(position, notes)
+
+    def read(self, timeout_s: float) -> SourceBatch:
+        batch = super().read(timeout_s)
+        if batch.position != self._last:
+            state = self._documents()._db.serialize()
+            for position in (self._last, batch.position):
+                self._states[orjson.dumps(position)] = state
+        self._last = batch.position
+        return batch
+
+
+class MongoDatabase:
+    """A collection of a MongoDB replica set, with a table beside it on which statements are carried out first.
+
+    What a statement did to the table's rows is done to the documents, all of one call in one transaction.
+    """
+
+    def __init__(self, server: Mongo, name: str, directory: Path) -> None:
+        self._server, self._name, self._directory = server, name, directory
+        self._table = directory / "table.db"
+        self._states: dict[bytes, bytes] = {}
+        with closing(self._mirror()) as table, pymongo.MongoClient[dict[str, Any]](server.url) as client:
+            table.execute("CREATE TABLE events(id INTEGER PRIMARY KEY, amount INTEGER, note VARCHAR(40))")
+            client[name].create_collection("events")
+
+    def source(self, snapshot: SnapshotMode = "initial") -> Source:
+        settings = MongoSettings(
+            self._server.url, (f"{self._name}.events",), "shop", snapshot=snapshot, max_rows=3, chunk_rows=3,
+            store=self._directory / "documents.db", include_schema_changes=False,
+        )  # fmt: skip
+        return WithItsStore(settings, self._states)
+
+    def write(self, *statements: str) -> None:
+        with closing(self._mirror()) as table, pymongo.MongoClient[dict[str, Any]](self._server.url) as client:
+            table.execute("BEGIN IMMEDIATE")
+            steps, rows = list[tuple[dict[int, Row], dict[int, Row]]](), self._rows(table)
+            for statement in statements:
+                table.execute(statement)
+                before, rows = rows, self._rows(table)
+                steps.append((before, rows))
+            with client.start_session() as session, session.start_transaction():
+                for before, after in steps:
+                    self._write(client[self._name]["events"], session, before, after)
+            table.execute("COMMIT")
+
+    def rows(self) -> list[Row]:
+        with closing(self._mirror()) as table:
+            return list(self._rows(table).values())
+
+    @staticmethod
+    def _write(collection: Any, session: Any, before: dict[int, Row], after: dict[int, Row]) -> None:
+        for identity in before.keys() - after.keys():
+            collection.delete_one({"_id": identity}, session=session)
+        for identity, row in after.items():
+            changed = {"amount": row[1], "note": row[2]}
+            if identity not in before:
+                collection.insert_one({"_id": identity, **changed}, session=session)
+            elif before[identity] != row:
+                collection.update_one({"_id": identity}, {"$set": changed}, session=session)
+
+    @staticmethod
+    def _rows(table: sqlite3.Connection) -> dict[int, Row]:
+        return {row[0]: row for row in table.execute("SELECT id, amount, note FROM events ORDER BY id")}
+
+    def _mirror(self) -> sqlite3.Connection:
+        return sqlite3.connect(self._table, timeout=30, isolation_level=None)
+
+
+@pytest.fixture
+def on_mongo(mongo: Mongo, tmp_path: Path) -> Iterator[Fresh]:
+    with ExitStack() as made:
+        numbers = itertools.count()
+
+        def fresh() -> CapturedDatabase:
+            directory = tmp_path / f"mongo-{next(numbers)}"
+            directory.mkdir()
+            return MongoDatabase(mongo, made.enter_context(mongo.fresh_database()), directory)
+
+        yield fresh
+
+
 @pytest.fixture(params=DATABASES)
 def fresh(request: pytest.FixtureRequest) -> Fresh:
     made: Fresh = request.getfixturevalue(request.param)
@@ -141,10 +243,18 @@ def fresh(request: pytest.FixtureRequest) -> Fresh:
 
 def flat(changes: Sequence[Any]) -> Iterator[Seen]:
     for change in changes:
+        if isinstance(change, DocumentChange):
+            images = zip(change.ops, map(document_row, change.before), map(document_row, change.after), strict=True)
+            yield from images
+            continue
         before = change.before if change.before is not None else [None] * len(change)
         after = change.after if change.after is not None else [None] * len(change)
         for one, other in zip(before, after, strict=True):
             yield change.op, one, other
+
+
+def document_row(text: bytes | None) -> Row | None:
+    return None if text is None else tuple(orjson.loads(text).values())
 
 
 def drained(source: Source) -> tuple[list[Seen], list[tuple[Position | None, int]]]:
@@ -223,7 +333,10 @@ def test_snapshot_rows_are_marked_and_share_a_source_block(fresh: Fresh) -> None
         while not source.reached(end):
             for change in source.read(0.2).changes:
                 markers += change.markers or [change.origin["snapshot"]] * len(change)
-                assert (change.origin["name"], change.origin["table"]) == ("shop", "events")
+                assert (change.origin["name"], change.origin.get("table", change.origin.get("collection"))) == (
+                    "shop",
+                    "events",
+                )
     assert markers == ["first", "true", "true", "true", "last"]
 
 

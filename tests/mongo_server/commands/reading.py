@@ -19,6 +19,7 @@ from tests.mongo_server.documents import Document, encode, plain, raw
 from tests.mongo_server.errors import CommandError
 from tests.mongo_server.matching import matches
 from tests.mongo_server.oplog import Entry
+from tests.mongo_server.ordering import sort_key
 from tests.mongo_server.paths import values
 from tests.mongo_server.replay import Playing
 from tests.mongo_server.scopes import Scope
@@ -79,6 +80,9 @@ def _find(context: Context) -> Document:
     _check_readable(context)
     query = context.option("filter", {})
     found: Iterable[Any] = selected(context, context.collection, query)
+    if lowest := context.option("min"):
+        # A bound of the index, which has no brackets of types.
+        found = (each for each in found if sort_key(each["_id"]) >= sort_key(lowest["_id"]))
     order = context.option("sort") or _order_of_hint(context)
     found = itertools.islice(stages.ordered(found, order), context.option("skip", 0), None)
     limit = context.option("limit", 0)

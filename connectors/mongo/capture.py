@@ -1,0 +1,189 @@
+"""An open source: the change stream, the snapshots beside it and the store of documents, moved on together."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+from connectors.mongo.client import Time
+from connectors.mongo.events import Event, cut
+from connectors.mongo.images import OPS, Images
+from connectors.mongo.position import StreamPosition
+from connectors.mongo.rows import DocumentRows
+from connectors.mongo.settings import MongoSettings
+from connectors.mongo.snapshots.snapshots import Snapshots
+from connectors.mongo.store import DocumentStore
+from connectors.mongo.stream import ChangeStream
+from connectors.mongo.structure import STRUCTURE, Structure
+from connectors.source import SourceBatch, SourceEvent
+from streamtrain.errors import UnsupportedChange
+
+_IMPATIENT_S = 0.005
+_SLICE_BYTES = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureParts:
+    """What a capture works with."""
+
+    stream: ChangeStream
+    snapshots: Snapshots
+    store: DocumentStore
+    settings: MongoSettings
+    clock: Callable[[], float]
+    sharded: bool
+
+
+class Capture:
+    """Reads on from ``position``. Not thread-safe."""
+
+    def __init__(self, parts: CaptureParts, position: StreamPosition) -> None:
+        self._parts = parts
+        self._stream = parts.stream
+        self._snapshots = parts.snapshots
+        self._store = parts.store
+        self._settings = parts.settings
+        self._captures = lru_cache(maxsize=65_536)(parts.settings.captures)
+        self._images = Images(parts.store, parts.settings.after)
+        self._rows = DocumentRows(parts.settings.prefix)
+        self._structure = Structure(parts.settings, parts.store, self._captures)
+        self._pending: deque[Event] = deque()
+        self._token: Mapping[str, Any] | None = None
+        """Where the stream has come to after what is pending."""
+        self._at_end = False
+        self._position = position
+        self._opened_at = position.data
+        # A token of no event may lie a moment ahead of the log.
+        self._given = Time(0, 0)
+
+    @property
+    def position(self) -> StreamPosition:
+        """After all that was read."""
+        return replace(
+            self._position,
+            batch=self._store.batch,
+            store=self._store.identity,
+            snapshots=self._snapshots.state.to_json(),
+        )
+
+    def read(self, timeout_s: float) -> SourceBatch:
+        """What comes next of stream and snapshots."""
+        snapshots = self._snapshots
+        if snapshots.still:
+            snapshots.read(self._given)
+            return self._batch(list(self._published()), None)
+        if not self._pending:
+            self._fetch(self._patience_s(timeout_s))
+        moment = snapshots.waits_for
+        events = self._take(moment)
+        changes = self._handled(events)
+        if moment is not None and snapshots.waits_for is not None and self.passed(moment):
+            changes += self._published()
+        if not self._pending and not snapshots.still:
+            snapshots.read(self._given)
+        return self._batch(changes, self._lag_ms(events) if changes else None)
+
+    def _batch(self, changes: Sequence[SourceEvent], lag_ms: int | None) -> SourceBatch:
+        return SourceBatch(changes, self.position.to_json(), lag_ms, snapshot=self._snapshots.progress())
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to be read by snapshots that nobody has paused."""
+        return not self._snapshots.pending
+
+    def passed(self, time: Time) -> bool:
+        """Whether all was given that was committed up to ``time``, and nothing behind it of what is pending."""
+        if self._pending:
+            return self._pending[0].time > time
+        here = self._position
+        if here.time != time:
+            return here.time > time
+        # More may come of the very time of the token: of a transaction, from another shard, or at all if it lies ahead.
+        ahead = not here.of_event and here.data == self._opened_at
+        return self._at_end and not ahead and not self._parts.sharded
+
+    def _patience_s(self, timeout_s: float) -> float:
+        if not self._snapshots.pending:
+            return timeout_s
+        return min(timeout_s, _IMPATIENT_S) if self._snapshots.waits_for is not None else 0.0
+
+    def _fetch(self, timeout_s: float) -> None:
+        if self._stream.ended:
+            self._stream.go_on(self._position)
+        batch = self._stream.read(timeout_s)
+        behind = self._stream.behind
+        self._pending.extend(event for event in map(cut, batch.events) if event.token["_data"] > behind)
+        self._token = batch.token
+        self._at_end = not batch.events
+
+    def _take(self, moment: Time | None) -> list[Event]:
+        """The next events, up to a change of structure, and none from behind ``moment``."""
+        taken = list[Event]()
+        size, pending = 0, self._pending
+        while pending and size < _SLICE_BYTES and len(taken) < self._settings.max_rows:
+            if moment is not None and pending[0].time > moment:
+                break
+            event = pending.popleft()
+            taken.append(event)
+            size += len(event.full or b"") + len(event.update or b"")
+            if event.kind not in OPS:
+                break
+        self._move(taken)
+        return taken
+
+    def _move(self, taken: Sequence[Event]) -> None:
+        last = taken[-1] if taken else None
+        if last is not None:
+            self._given = last.time
+        if last is not None and last.kind == "invalidate":
+            self._position = self._position.at(last.token, after_invalidate=True)
+        elif not self._pending and self._token is not None:
+            self._position = self._position.at(self._token)
+        elif last is not None:
+            self._position = self._position.at(last.token)
+
+    def _handled(self, events: Sequence[Event]) -> list[SourceEvent]:
+        captured = [event for event in events if event.kind in OPS and self._captures(event.database, event.collection)]
+        changes: list[SourceEvent] = []
+        if captured:
+            changes += self._rows.changes(self._images_of(captured))
+        if events and events[-1].kind not in OPS:
+            changes += self._restructured(events[-1])
+        return changes
+
+    def _images_of(self, events: Sequence[Event]) -> Iterable[Any]:
+        state = self._snapshots.state
+        unread, loose = state.unread("initial"), state.unread("unpublished")
+        holds = self._settings.after == "held"
+        return self._images.of(
+            events,
+            held=lambda name: holds or name in unread,
+            unread=unread.__contains__,
+            loose=loose.__contains__,
+        )
+
+    def _restructured(self, event: Event) -> Sequence[SourceEvent]:
+        if event.kind not in STRUCTURE:
+            raise UnsupportedChange(
+                f"an event of kind {event.kind!r} at {event.token['_data']} is not known",
+                hint="a newer MongoDB may tell of more than this version knows; a newer streamtrain may know it",
+            )
+        changes, state = self._structure.changed(event, self._snapshots.state)
+        self._snapshots.change(state)
+        return changes
+
+    def _published(self) -> Sequence[SourceEvent]:
+        piece = self._snapshots.publish()
+        if piece is None or not piece.ids:
+            return ()
+        return self._rows.read(piece, self._position.time, int(self._parts.clock() * 1_000_000))
+
+    def _lag_ms(self, events: Sequence[Event]) -> int | None:
+        if not events:
+            return 0
+        last = events[-1]
+        at_ms = last.time.seconds * 1_000 if last.wall_ms is None else last.wall_ms
+        return max(0, int(self._parts.clock() * 1_000) - at_ms)

@@ -1,0 +1,290 @@
+"""The one door to pymongo: a deployment, and commands whose replies come as BSON that is not decoded.
+
+https://www.mongodb.com/docs/manual/reference/command/
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, NamedTuple, TypeVar
+
+from bson.codec_options import CodecOptions
+from bson.errors import BSONError
+from bson.int64 import Int64
+from bson.json_util import loads
+from bson.raw_bson import RawBSONDocument
+from bson.timestamp import Timestamp
+from pymongo import MongoClient, ReadPreference
+from pymongo.client_session import ClientSession
+from pymongo.errors import (
+    ConfigurationError,
+    ConnectionFailure,
+    InvalidURI,
+    OperationFailure,
+    ProtocolError,
+    PyMongoError,
+    ServerSelectionTimeoutError,
+)
+
+from connectors.mongo.server_errors import DENIED_HINT, translate
+from connectors.mongo.settings import MongoSettings, Scope
+from streamtrain.errors import AccessDenied, ConfigError, SourceMisconfigured, SourceUnavailable, StreamtrainError
+
+_RAW: CodecOptions[Mapping[str, Any]] = CodecOptions(document_class=RawBSONDocument)
+_CREDENTIALS = re.compile(r"//[^/@]*@")
+_SECONDS = 1_000
+Result = TypeVar("Result")
+_SNAPSHOT_READS = 13
+_POST_IMAGES = 17
+
+
+class Time(NamedTuple):
+    """A time of the oplog: seconds since 1970, and a number within the second."""
+
+    seconds: int
+    ordinal: int
+
+    @classmethod
+    def of(cls, timestamp: Timestamp) -> Time:
+        """From BSON's type."""
+        return cls(timestamp.time, timestamp.inc)
+
+    @property
+    def timestamp(self) -> Timestamp:
+        """As BSON's type."""
+        return Timestamp(self.seconds, self.ordinal)
+
+
+class Deployment(NamedTuple):
+    """What a server says of itself and of what it belongs to."""
+
+    wire_version: int
+    set_name: str | None
+    sharded: bool
+
+    @property
+    def snapshot_reads(self) -> bool:
+        """Whether reads of one moment need no transaction: from 5.0 on."""
+        return self.wire_version >= _SNAPSHOT_READS
+
+    @property
+    def post_images(self) -> bool:
+        """Whether collections can keep images of documents before and after changes: from 6.0 on."""
+        return self.wire_version >= _POST_IMAGES
+
+
+class Reply(NamedTuple):
+    """What a cursor gave."""
+
+    cursor: int
+    """0 if there is no more."""
+    documents: Sequence[bytes]
+    """In BSON."""
+    token: RawBSONDocument | None
+    """Of a change stream: the post-batch resume token."""
+    read_at: Time | None
+    """Of a snapshot read: the moment."""
+
+
+class Client:
+    """Connections to one deployment. Everything is asked of the primary, in one session: cursors belong to it.
+
+    Raises SourceUnavailable, AccessDenied, PositionLost and SourceMisconfigured, as ``server_errors`` classes them.
+    """
+
+    def __init__(self, settings: MongoSettings) -> None:
+        self._session: ClientSession | None = None
+        self._transactions = 0
+        try:
+            self._client: MongoClient[Any] = MongoClient(
+                settings.url,
+                serverSelectionTimeoutMS=int(settings.timeout_s * _SECONDS),
+                connectTimeoutMS=int(settings.timeout_s * _SECONDS),
+                socketTimeoutMS=int(settings.silence_s * _SECONDS),
+                retryReads=False,
+                appname="streamtrain",
+            )
+        except (ConfigurationError, InvalidURI, ValueError, TypeError) as error:
+            raise ConfigError(
+                f"source.url is not the address of a MongoDB deployment: {_without_credentials(str(error))}",
+                hint="write it as mongodb://user:password@host:port/?replicaSet=rs0, with special characters of user and "
+                "password percent-encoded",
+            ) from None
+
+    def deployment(self) -> Deployment:
+        """Look at the server. Raises SourceMisconfigured if it has no change streams."""
+        found = self.command("admin", {"hello": 1}, "looking at the server", or_else="isMaster")
+        deployment = Deployment(
+            wire_version=found["maxWireVersion"], set_name=found.get("setName"), sharded=found.get("msg") == "isdbgrid"
+        )
+        if deployment.set_name is None and not deployment.sharded:
+            raise translate(40573, "a standalone server has no change streams", (), "looking at the server")
+        return deployment
+
+    def now(self) -> Time:
+        """The time of the last operation that the server has done."""
+        reply = self.command("admin", {"ping": 1}, "asking for the time of the log")
+        time = reply.get("operationTime")
+        return Time.of(reply["$clusterTime"]["clusterTime"] if time is None else time)
+
+    def command(
+        self, database: str, command: Mapping[str, Any], doing: str, *, or_else: str | None = None
+    ) -> Mapping[str, Any]:
+        """Run ``command`` and return its reply, decoded as it is looked at. ``or_else`` is its name on older servers."""
+        if self._session is None:
+            self._session = self._guarded(self._begin_session, doing)
+        session = self._session
+
+        def run() -> Mapping[str, Any]:
+            try:
+                return self._sent(database, command, session)
+            except OperationFailure as error:
+                if or_else is None or error.code != _COMMAND_NOT_FOUND:
+                    raise
+                return self._sent(database, {or_else: 1}, session)
+
+        return self._guarded(run, doing)
+
+    def cursor(self, database: str, command: Mapping[str, Any], doing: str) -> Reply:
+        """Run a command that gives a cursor: its first or its next documents."""
+        return _reply(self.command(database, command, doing))
+
+    def collections(self, scope: Scope, captures: Callable[[str, str], bool]) -> list[str]:
+        """The names of the captured collections there are, each ``database.collection``: no views, in order."""
+        return sorted(self._listed(scope, captures, {"nameOnly": True, "authorizedCollections": True}))
+
+    def collection_options(self, scope: Scope, captures: Callable[[str, str], bool]) -> dict[str, Mapping[str, Any]]:
+        """The same with the options of each."""
+        return self._listed(scope, captures, {})
+
+    def oldest(self) -> Time:
+        """The time of the first entry in the oplog; only accounts that may read ``local`` can ask."""
+        command = {"find": "oplog.rs", "sort": {"$natural": 1}, "limit": 1, "projection": {"ts": 1}}
+        reply = self.cursor("local", command, "looking at the oplog")
+        return Time.of(RawBSONDocument(reply.documents[0])["ts"]) if reply.documents else self.now()
+
+    def _listed(
+        self, scope: Scope, captures: Callable[[str, str], bool], how: Mapping[str, Any]
+    ) -> dict[str, Mapping[str, Any]]:
+        doing, listed = "listing collections", {"collection": "$cmd.listCollections"}
+        found = dict[str, Mapping[str, Any]]()
+        for database in [scope.database] if scope.database is not None else self._databases():
+            command = {"listCollections": 1, "filter": {"type": "collection"}, "cursor": {}, **how}
+            reply = self.cursor(database, command, doing)
+            documents = list(reply.documents)
+            while reply.cursor:
+                reply = self.cursor(database, {"getMore": reply.cursor, **listed}, doing)
+                documents += reply.documents
+            for each in map(RawBSONDocument, documents):
+                if captures(database, each["name"]):
+                    found[f"{database}.{each['name']}"] = each.get("options") or {}
+        return found
+
+    def _databases(self) -> list[str]:
+        command = {"listDatabases": 1, "nameOnly": True, "authorizedDatabases": True}
+        return [each["name"] for each in self.command("admin", command, "listing databases")["databases"]]
+
+    def read_at(
+        self, database: str, command: Mapping[str, Any], moment: Time, deployment: Deployment, doing: str
+    ) -> Reply:
+        """The first batch of a ``find`` that sees the database as it stood at ``moment``; the cursor is ended.
+
+        Servers before 5.0 read one moment in transactions only.
+        """
+        command = {**command, "readConcern": {"level": "snapshot", "atClusterTime": moment.timestamp}}
+        if deployment.snapshot_reads:
+            reply = self.cursor(database, command, doing)
+            self.kill_cursor(database, command["find"], reply.cursor)
+            return reply
+        self._transactions += 1
+        within = {"txnNumber": Int64(self._transactions), "autocommit": False}
+        try:
+            return self.cursor(database, {**command, "startTransaction": True, **within}, doing)
+        finally:
+            with suppress(SourceUnavailable):  # what the server has ended itself
+                self.command("admin", {"abortTransaction": 1, **within}, "ending a read")
+
+    def kill_cursor(self, database: str, collection: str, cursor: int) -> None:
+        """End a cursor; the server is not asked whether it did."""
+        if cursor:
+            self.command(database, {"killCursors": collection, "cursors": [cursor]}, "ending a cursor")
+
+    def close(self) -> None:
+        """Let go of the connections. Safe to call twice."""
+        if self._session is not None:
+            self._session.end_session()
+            self._session = None
+        self._client.close()
+
+    def _begin_session(self) -> ClientSession:
+        return self._client.start_session(causal_consistency=False)
+
+    def _sent(self, database: str, command: Mapping[str, Any], session: ClientSession) -> Mapping[str, Any]:
+        reply: Mapping[str, Any] = self._client[database].command(
+            dict(command), codec_options=_RAW, session=session, read_preference=ReadPreference.PRIMARY
+        )
+        return reply
+
+    def _guarded(self, run: Callable[[], Result], doing: str) -> Result:
+        try:
+            return run()
+        except PyMongoError as error:
+            raise mapped(error, doing) from None
+
+
+_COMMAND_NOT_FOUND = 59
+
+
+def mapped(error: PyMongoError, doing: str) -> StreamtrainError:
+    """The error of our tree for one of pymongo's."""
+    message = _without_credentials(str(error))
+    if isinstance(error, OperationFailure):
+        labels = [
+            label
+            for label in ("ResumableChangeStreamError", "NonResumableChangeStreamError", "TransientTransactionError")
+            if error.has_error_label(label)
+        ]
+        details = error.details or {}
+        return translate(error.code or 8, str(details.get("errmsg", message)), labels, doing)
+    if isinstance(error, ServerSelectionTimeoutError) and "authentication" in message.lower():
+        return AccessDenied(f"{doing}: {message}", hint=DENIED_HINT)
+    if isinstance(error, ConnectionFailure | ProtocolError):
+        return SourceUnavailable(f"{doing}: {message}")
+    if isinstance(error, ConfigurationError):
+        return ConfigError(f"{doing}: {message}", hint="check source.url")
+    return SourceMisconfigured(f"{doing}: {message}")
+
+
+def embedded(document: bytes) -> Mapping[str, Any]:
+    """A document in BSON as a part of a command."""
+    return RawBSONDocument(document)
+
+
+def filter_of(text: str) -> Mapping[str, Any]:
+    """A filter that is written as extended JSON. Raises ConfigError on anything else."""
+    try:
+        found = loads(text)
+    except (ValueError, TypeError, BSONError):
+        found = None
+    if not isinstance(found, dict):
+        raise ConfigError(f"{text!r} is no filter: a document in extended JSON is needed")
+    return found
+
+
+def _reply(reply: Mapping[str, Any]) -> Reply:
+    cursor = reply["cursor"]
+    batch = cursor.get("firstBatch")
+    documents = cursor["nextBatch"] if batch is None else batch
+    read_at = cursor.get("atClusterTime")
+    return Reply(
+        cursor["id"],
+        [document.raw for document in documents],
+        cursor.get("postBatchResumeToken"),
+        None if read_at is None else Time.of(read_at),
+    )
+
+
+def _without_credentials(text: str) -> str:
+    return _CREDENTIALS.sub("//", text)

@@ -1,0 +1,83 @@
+"""Images of documents -> the columns that are published."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from connectors.mongo.client import Time
+from connectors.mongo.events import Event
+from connectors.mongo.extended_json import id_json, value_json
+from connectors.mongo.images import Image
+from connectors.mongo.origin import OriginWriter
+from connectors.mongo.snapshots.snapshots import Piece
+from connectors.mongo.values import described
+from connectors.source import Collection, DocumentChange, DocumentOrigin
+from streamtrain.envelope import Op
+
+
+class DocumentRows:
+    """Makes changes of documents; each collection's are together, in their order."""
+
+    def __init__(self, prefix: str) -> None:
+        self._origin = OriginWriter(prefix)
+        self._lsid = lru_cache(maxsize=1_024)(_lsid)
+        self._block = lru_cache(maxsize=65_536)(self._known)
+
+    def changes(self, images: Iterable[Image]) -> list[DocumentChange]:
+        """One change for each collection."""
+        runs: dict[tuple[str, str], list[Image]] = {}
+        for image in images:
+            runs.setdefault((image.event.database, image.event.collection), []).append(image)
+        return [self._change(*name, run) for name, run in runs.items()]
+
+    def read(self, piece: Piece, moment: Time, now_us: int) -> list[DocumentChange]:
+        """What a snapshot has read, as of ``moment``."""
+        collection, origin = self._block(*piece.collection.split(".", 1), _SNAPSHOT.get(piece.kind, "true"))
+        count = len(piece.ids)
+        nothing = [None] * count
+        return [
+            DocumentChange(
+                collection,
+                [Op.READ] * count,
+                list(map(id_json, piece.ids)),
+                nothing,
+                list(map(value_json, piece.documents)),
+                nothing,
+                origin,
+                [DocumentOrigin(now_us, moment.ordinal, None, None, None, None)] * count,
+                piece.markers,
+            )
+        ]
+
+    def _change(self, database: str, name: str, images: Sequence[Image]) -> DocumentChange:
+        collection, origin = self._block(database, name, "false")
+        return DocumentChange(
+            collection,
+            [image.op for image in images],
+            [id_json(image.event.id) for image in images],
+            [None if image.before is None else value_json(image.before) for image in images],
+            [None if image.after is None else value_json(image.after) for image in images],
+            [None if image.event.update is None else described(image.event.update) for image in images],
+            origin,
+            [self._place(image.event, image.after_from) for image in images],
+        )
+
+    def _known(self, database: str, name: str, snapshot: str) -> tuple[Collection, Mapping[str, Any]]:
+        collection = Collection(database, name)
+        return collection, self._origin.block(collection, snapshot)
+
+    def _place(self, event: Event, after_from: str | None) -> DocumentOrigin:
+        seconds, ordinal = event.time
+        wall = event.wall_ms
+        micros = seconds * 1_000_000 if wall is None else wall * 1_000
+        lsid = None if event.lsid is None else self._lsid(event.lsid)
+        return DocumentOrigin(micros, ordinal, lsid, event.txn_number, wall, after_from)
+
+
+_SNAPSHOT = {"incremental": "incremental"}
+
+
+def _lsid(document: bytes) -> str:
+    return value_json(document).decode()

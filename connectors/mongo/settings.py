@@ -1,0 +1,75 @@
+"""What a MongoDB source is told."""
+
+from __future__ import annotations
+
+import fnmatch
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+SnapshotMode = Literal["initial", "no_data", "when_needed"]
+AfterMode = Literal["held", "post_image", "lookup"]
+
+SYSTEM_DATABASES = frozenset({"admin", "config", "local"})
+_WILD = frozenset("*?[")
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What one change stream watches: a collection, a database, or all of a deployment."""
+
+    database: str | None = None
+    collection: str | None = None
+
+    def __str__(self) -> str:
+        return ".".join(part for part in (self.database, self.collection) if part is not None) or "*"
+
+
+@dataclass(frozen=True, slots=True)
+class MongoSettings:
+    """A deployment, the collections of it that are captured, and how their documents are told."""
+
+    url: str = field(repr=False)
+    """``mongodb://USER:PASSWORD@HOST:PORT/?OPTIONS``: never shown."""
+    include: tuple[str, ...]
+    """Shell patterns over ``database.collection``, case-sensitive."""
+    prefix: str
+    """The ``name`` in the records' source block, and the first part of the topics' names."""
+    exclude: tuple[str, ...] = ()
+    snapshot: SnapshotMode = "initial"
+    after: AfterMode = "held"
+    """Where the document after an update is from: see ``docs/mongodb.md``."""
+    store: Path = Path("documents.db")
+    """The file that holds documents, for ``after: held`` and while a snapshot is read."""
+    transaction_metadata: bool = False
+    include_schema_changes: bool = True
+    oversize: Literal["stop", "dead_letter"] = "stop"
+    """What becomes of an event that is too large for the server to send."""
+    max_rows: int = 20_000
+    """In one read at most, about: a batch of the server's is not cut."""
+    chunk_rows: int = 10_000
+    """Documents that a snapshot reads at once, at most."""
+    timeout_s: float = 10.0
+    """How long a server may take to be found."""
+    silence_s: float = 60.0
+    """After this long without a reply a connection is taken for dead."""
+
+    @property
+    def scope(self) -> Scope:
+        """The narrowest that has all captured collections: rights to it are all that is needed."""
+        names = [pattern.split(".", 1) for pattern in self.include]
+        databases = {name[0] for name in names}
+        if len(databases) > 1 or any(_WILD & set(database) for database in databases):
+            return Scope()
+        database = names[0][0]
+        collection = names[0][1] if len(names) == 1 else "*"
+        return Scope(database, None if _WILD & set(collection) else collection)
+
+    def captures(self, database: str, collection: str) -> bool:
+        """Whether a collection is captured. The server's own never are."""
+        if database in SYSTEM_DATABASES or collection.startswith("system."):
+            return False
+        name = f"{database}.{collection}"
+        if any(fnmatch.fnmatchcase(name, pattern) for pattern in self.exclude):
+            return False
+        return any(fnmatch.fnmatchcase(name, pattern) for pattern in self.include)

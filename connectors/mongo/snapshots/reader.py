@@ -1,0 +1,65 @@
+"""Reads a range of a collection in the order of its ``_id`` index, whatever the types, as of one moment.
+
+A comparison by ``$gt`` sees values of one type only; bounds of the index do not:
+https://www.mongodb.com/docs/manual/reference/method/cursor.min/
+https://www.mongodb.com/docs/manual/reference/read-concern-snapshot/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from connectors.mongo.client import Client, Deployment, Time, embedded, filter_of
+from connectors.mongo.events import id_of
+
+_DOING = "reading a collection"
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Documents of one collection as of one moment."""
+
+    collection: str
+    """``database.collection``."""
+    ids: Sequence[bytes]
+    documents: Sequence[bytes]
+    read_at: Time
+    ended: bool
+    """Whether nothing is behind it."""
+
+
+class ChunkReader:
+    """Reads chunks of at most ``rows`` documents, and of what one reply holds (16 MB)."""
+
+    def __init__(self, client: Client, deployment: Deployment, rows: int) -> None:
+        self._client = client
+        self._deployment = deployment
+        self._rows = rows
+
+    def now(self) -> Time:
+        """The time as of which a chunk that is read next may be."""
+        return self._client.now()
+
+    def read(self, name: str, after: bytes | None, condition: str | None, moment: Time) -> Chunk:
+        """The documents behind ``after`` as of ``moment``. Raises SnapshotGone if the server cannot go back there."""
+        database, collection = name.split(".", 1)
+        command: dict[str, Any] = {
+            "find": collection,
+            "filter": {} if condition is None else filter_of(condition),
+            "sort": {"_id": 1},
+            "hint": {"_id": 1},
+            # One more than is given out tells whether there is one; the bound itself comes again.
+            "limit": self._rows + (2 if after is not None else 1),
+            "batchSize": self._rows + 2,
+        }
+        if after is not None:
+            command["min"] = embedded(after)
+        reply = self._client.read_at(database, command, moment, self._deployment, _DOING)
+        documents = list(reply.documents)
+        ids = [id_of(document) for document in documents]
+        if ids and ids[0] == after:
+            del ids[0], documents[0]
+        ended = reply.cursor == 0 and len(ids) <= self._rows
+        return Chunk(name, ids[: self._rows], documents[: self._rows], moment, ended)

@@ -1,0 +1,123 @@
+"""How far the snapshots have come: the part of a source's position that is about them."""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from streamtrain.errors import PositionLost
+
+Kind = Literal["initial", "incremental", "unpublished"]
+"""``unpublished`` documents are only taken into the store: where changes alone are captured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Collections to be read one after another; the first of them is the one at work."""
+
+    kind: Kind
+    collections: tuple[str, ...]
+    """Each ``database.collection``."""
+    id: str = ""
+    """The signal's; empty for what was begun without one."""
+    after: bytes | None = None
+    """Documents of the first collection up to this ``_id`` are done; None: none of them."""
+    rows: int = 0
+    """Published of the first collection."""
+    rows_before: int = 0
+    """Published of the collections before it."""
+    conditions: Mapping[str, str] | None = None
+    """By collection: a filter in extended JSON."""
+    paused: bool = False
+    as_of: tuple[int, int] | None = None
+    """The time as of which everything is read, while the stream stands still there; None: as of one time after another."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As it is kept in the position."""
+        return {
+            "kind": self.kind,
+            "collections": list(self.collections),
+            "id": self.id,
+            "after": None if self.after is None else b64encode(self.after).decode(),
+            "rows": self.rows,
+            "rows_before": self.rows_before,
+            "conditions": self.conditions,
+            "paused": self.paused,
+            "as_of": self.as_of,
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Job:
+        """Raises TypeError, KeyError or ValueError on anything else."""
+        after, as_of = document["after"], document["as_of"]
+        return cls(
+            **{
+                **document,
+                "as_of": None if as_of is None else (int(as_of[0]), int(as_of[1])),
+                "collections": tuple(document["collections"]),
+                "after": None if after is None else b64decode(after),
+            }
+        )
+
+    def next_collection(self) -> Job:
+        """The same without its first collection, which is done."""
+        done = self.rows_before + self.rows
+        return replace(self, collections=self.collections[1:], after=None, rows=0, rows_before=done)
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotState:
+    """All jobs that are not done, in the order in which they are worked on."""
+
+    jobs: tuple[Job, ...] = ()
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """As it is kept in the position."""
+        return [job.to_json() for job in self.jobs]
+
+    @classmethod
+    def from_json(cls, document: Any) -> SnapshotState:
+        """Raises PositionLost if it is none of ours."""
+        try:
+            return cls(tuple(Job.from_json(job) for job in document or ()))
+        except (TypeError, KeyError, ValueError):
+            raise PositionLost(
+                "the stored position tells of a snapshot in a way that is not known",
+                hint="another version has written it: go on with that one, or begin again under a new topic.prefix",
+            ) from None
+
+    @property
+    def current(self) -> Job | None:
+        """The job to work on: the first that is not paused, initial ones before others."""
+        waiting = [job for job in self.jobs if not job.paused]
+        return min(waiting, key=lambda job: job.kind == "incremental", default=None)
+
+    def replaced(self, job: Job, by: Job | None) -> SnapshotState:
+        """The same with one job in another state, or gone."""
+        new = [by if old is job else old for old in self.jobs]
+        return SnapshotState(tuple(each for each in new if each is not None and each.collections))
+
+    def unread(self, *kinds: Kind) -> frozenset[str]:
+        """Collections of which jobs of these kinds have not read everything."""
+        return frozenset(name for job in self.jobs if job.kind in kinds for name in job.collections)
+
+    def without(self, gone: Container[str]) -> SnapshotState:
+        """The same without these collections."""
+        jobs = list[Job]()
+        for job in self.jobs:
+            kept = tuple(name for name in job.collections if name not in gone)
+            if kept:
+                started = job if job.collections[0] == kept[0] else job.next_collection()
+                jobs.append(replace(started, collections=kept))
+        return SnapshotState(tuple(jobs))
+
+    def renamed(self, name: str, to: str) -> SnapshotState:
+        """The same with a collection under its new name."""
+        return SnapshotState(
+            tuple(
+                replace(job, collections=tuple(to if each == name else each for each in job.collections))
+                for job in self.without({to}).jobs
+            )
+        )

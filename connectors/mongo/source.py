@@ -1,0 +1,180 @@
+"""Committed changes of a MongoDB deployment: a snapshot of the captured collections, then its change stream.
+
+What is promised: every insert, update, replace and delete that a majority has comes once, in commit order by document, with
+the document as it was right after it; a document of the snapshot as it stood when the stream goes on behind it; drops and
+renames are told. What is not understood stops the source.
+
+What is not: ``drop`` and ``dropDatabase`` take documents away without telling which; no deletes are made of them.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import time
+from collections.abc import Callable, Mapping
+
+from connectors.mongo.capture import Capture, CaptureParts
+from connectors.mongo.client import Client, Deployment, Time
+from connectors.mongo.position import StreamPosition
+from connectors.mongo.settings import MongoSettings
+from connectors.mongo.snapshots.reader import ChunkReader
+from connectors.mongo.snapshots.snapshots import Snapshots
+from connectors.mongo.snapshots.state import Job, SnapshotState
+from connectors.mongo.store import DocumentStore
+from connectors.mongo.stream import ChangeStream
+from connectors.source import NO_NOTES, Position, SourceBatch
+from streamtrain import log
+from streamtrain.errors import PositionLost, SourceUnavailable
+
+_log = log.get("mongo")
+
+
+class MongoSource:
+    """``connectors.source.Source`` over one deployment.
+
+    ``clock`` gives seconds since 1970, ``monotonic`` seconds that only rise.
+    """
+
+    def __init__(
+        self,
+        settings: MongoSettings,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._monotonic = monotonic
+        self._client: Client | None = None
+        self._store: DocumentStore | None = None
+        self._capture: Capture | None = None
+        self._deployment: Deployment | None = None
+
+    def open(self, position: Position | None, notes: Mapping[str, bytes] = NO_NOTES) -> None:  # noqa: ARG002 - it has none
+        self.close()
+        try:
+            start = None if position is None else StreamPosition.from_json(position)
+            client = self._client = Client(self._settings)
+            self._deployment = client.deployment()
+            self._store = DocumentStore(self._settings.store)
+            if start is None:
+                self._begin()
+                return
+            try:
+                self._go_on(start)
+            except PositionLost as error:
+                self._begin_again(error)
+        except BaseException:
+            self.close()
+            raise
+
+    def read(self, timeout_s: float) -> SourceBatch:
+        try:
+            return self._opened().read(timeout_s)
+        except PositionLost as error:
+            self._begin_again(error)
+            return SourceBatch((), self._opened().position.to_json())
+
+    def confirm(self, position: Position) -> None:
+        """What it takes to go back to before ``position`` may be forgotten."""
+        if self._store is not None:
+            self._store.confirm(int(position["batch"]))
+
+    def end(self) -> Position:
+        self._opened()
+        return {"time": list(self._connected().now())}
+
+    def reached(self, end: Position) -> bool:
+        capture = self._opened()
+        return capture.finished and capture.passed(Time(*end["time"]))
+
+    def close(self) -> None:
+        for part in (self._store, self._client):
+            if part is not None:
+                part.close()
+        self._client = self._store = self._capture = self._deployment = None
+
+    def _opened(self) -> Capture:
+        if self._capture is None:
+            raise SourceUnavailable("the source is not open", hint="open it first")
+        return self._capture
+
+    def _connected(self) -> Client:
+        if self._client is None:
+            raise SourceUnavailable("the source is not open", hint="open it first")
+        return self._client
+
+    def _begin(self) -> None:
+        """From the end of the log as it is now on; documents that are there already are read beside it."""
+        stream, store = self._stream(), self._documents()
+        store.empty()
+        scope = str(self._settings.scope)
+        began = self._connected().now()
+        position = StreamPosition.begun(scope, stream.begin(began), self._settings.include)
+        self._follow(stream, position, SnapshotState(self._jobs(lambda _: True, began)))
+
+    def _go_on(self, position: StreamPosition) -> None:
+        store, settings = self._documents(), self._settings
+        needed = settings.after == "held" or position.snapshots
+        if not store.go_back(position.store, position.batch):
+            if needed:
+                raise PositionLost(
+                    f"the store of documents {settings.store} is not the one of the position to go on from",
+                    hint="put the right file in its place. Without it documents cannot be told as they were: set "
+                    "`snapshot: when_needed` to read the collections again, or `after: lookup` to do without",
+                )
+            store.empty()
+        stream = self._stream()
+        stream.go_on(position)
+        state = SnapshotState.from_json(position.snapshots)
+        if position.include != settings.include:
+            state = SnapshotState((*state.jobs, *self._jobs(lambda name: not _matches(name, position.include))))
+        self._follow(stream, position.capturing(str(settings.scope), settings.include), state)
+
+    def _begin_again(self, error: PositionLost) -> None:
+        if self._settings.snapshot != "when_needed":
+            raise error
+        _log.warning("position lost, reading all documents again", reason=error.message)
+        self._begin()
+
+    def _jobs(self, chosen: Callable[[str], bool], as_of: tuple[int, int] | None = None) -> tuple[Job, ...]:
+        """What is to be read first of the captured collections; ``as_of`` is where the stream begins."""
+        settings = self._settings
+        if settings.snapshot == "no_data" and settings.after != "held":
+            return ()
+        found = self._connected().collections(settings.scope, settings.captures)
+        names = tuple(name for name in found if chosen(name))
+        if not names:
+            return ()
+        if settings.snapshot != "no_data":
+            return (Job("initial", names),)
+        return (Job("unpublished", names, as_of=as_of),)
+
+    def _stream(self) -> ChangeStream:
+        return ChangeStream(self._connected(), self._look(), self._settings)
+
+    def _documents(self) -> DocumentStore:
+        if self._store is None:
+            raise SourceUnavailable("the source is not open", hint="open it first")
+        return self._store
+
+    def _look(self) -> Deployment:
+        if self._deployment is None:
+            raise SourceUnavailable("the source is not open", hint="open it first")
+        return self._deployment
+
+    def _follow(self, stream: ChangeStream, position: StreamPosition, state: SnapshotState) -> None:
+        client, deployment, store, settings = self._connected(), self._look(), self._documents(), self._settings
+        held = settings.after == "held"
+        snapshots = Snapshots(
+            ChunkReader(client, deployment, settings.chunk_rows),
+            store,
+            state,
+            keeps=(lambda document: document) if held else (lambda _: b""),
+            monotonic=self._monotonic,
+        )
+        parts = CaptureParts(stream, snapshots, store, settings, self._clock, sharded=deployment.sharded)
+        self._capture = Capture(parts, position)
+
+
+def _matches(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)

@@ -1,0 +1,250 @@
+"""Documents as they stand at the position that was read up to: a SQLite file, with what it takes to go back.
+
+Each batch is written before the topics' transaction is committed, together with what it replaced. So whatever is killed, the
+store can be brought back to the position that the topics hold; what lies before that is forgotten.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import uuid
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from streamtrain.errors import SourceMisconfigured, SourceUnavailable
+
+Key = tuple[int, bytes]
+"""A collection's number, and ``{_id: …}`` of a document in BSON."""
+
+_FORMAT = 1
+_CACHE_KIB = 32_768
+_IN_ONE_SELECT = 500
+_KEPT_DOCUMENTS = 10_000
+_SCHEMA = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE collections (number INTEGER PRIMARY KEY, name TEXT, gone_at INTEGER);
+CREATE TABLE documents (collection INTEGER, id BLOB, document BLOB, PRIMARY KEY (collection, id)) WITHOUT ROWID;
+CREATE TABLE undo (
+    batch INTEGER, collection INTEGER, id BLOB, document BLOB, PRIMARY KEY (batch, collection, id)) WITHOUT ROWID;
+CREATE TABLE undo_names (batch INTEGER, number INTEGER, name TEXT, PRIMARY KEY (batch, number)) WITHOUT ROWID;
+"""
+
+
+class DocumentStore:
+    """The documents of captured collections. One process has it open at a time.
+
+    Raises SourceUnavailable if the file is in use, SourceMisconfigured if it cannot be used.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.identity = ""
+        """Made anew whenever it is emptied: a position names the store that belongs to it."""
+        self.batch = 0
+        """The number of the last batch in it."""
+        self._floor = 0
+        self._confirmed = 0
+        self._numbers: dict[str, int] = {}
+        self._undoable: deque[tuple[int, int]] = deque()
+        """Batches that can be undone, oldest first, and how many documents each has."""
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(path, isolation_level=None, timeout=1.0)
+            with self._guarded():
+                self._prepare()
+        except OSError as error:
+            raise SourceMisconfigured(
+                f"the store of documents {path} cannot be made: {error.strerror}",
+                hint="set source.store to another file",
+            ) from None
+
+    def empty(self) -> None:
+        """Forget everything, and take another identity."""
+        with self._writing():
+            for table in ("collections", "documents", "undo", "undo_names"):
+                self._db.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own
+            self._meta("identity", uuid.uuid4().hex)
+            self._meta("batch", 0)
+            self._meta("floor", 0)
+        self._load()
+
+    def go_back(self, identity: str | None, batch: int) -> bool:
+        """Bring it to the state after ``batch``; False if it is another store, or cannot be brought there."""
+        if identity != self.identity or not self._floor <= batch <= self.batch:
+            return False
+        with self._writing():
+            self._db.execute(
+                "INSERT OR REPLACE INTO documents SELECT collection, id, document FROM ("
+                " SELECT collection, id, document, MIN(batch) FROM undo WHERE batch > ? GROUP BY collection, id"
+                ") WHERE document IS NOT NULL",
+                (batch,),
+            )
+            self._db.execute(
+                "DELETE FROM documents WHERE (collection, id) IN (SELECT collection, id FROM ("
+                " SELECT collection, id, document, MIN(batch) FROM undo WHERE batch > ? GROUP BY collection, id"
+                ") WHERE document IS NULL)",
+                (batch,),
+            )
+            names = self._db.execute(
+                "SELECT number, name, MIN(batch) FROM undo_names WHERE batch > ? GROUP BY number", (batch,)
+            ).fetchall()
+            self._db.executemany(
+                "UPDATE collections SET name = ?, gone_at = NULL WHERE number = ?", [(name, n) for n, name, _ in names]
+            )
+            self._db.execute("DELETE FROM undo WHERE batch > ?", (batch,))
+            self._db.execute("DELETE FROM undo_names WHERE batch > ?", (batch,))
+            self._meta("batch", batch)
+        self._load()
+        return True
+
+    def number(self, name: str) -> int:
+        """The number of the collection ``database.collection``; it is given one if it has none."""
+        known = self._numbers.get(name)
+        if known is None:
+            with self._guarded():
+                cursor = self._db.execute("INSERT INTO collections (name) VALUES (?)", (name,))
+            known = self._numbers[name] = cursor.lastrowid or 0
+        return known
+
+    def get(self, keys: Sequence[Key]) -> dict[Key, bytes]:
+        """The documents that are held of these."""
+        found: dict[Key, bytes] = {}
+        by_collection: dict[int, list[bytes]] = {}
+        for collection, key in keys:
+            by_collection.setdefault(collection, []).append(key)
+        with self._guarded():
+            for collection, ids in by_collection.items():
+                for start in range(0, len(ids), _IN_ONE_SELECT):
+                    some = ids[start : start + _IN_ONE_SELECT]
+                    rows = self._db.execute(
+                        f"SELECT id, document FROM documents WHERE collection = ? AND id IN ({','.join('?' * len(some))})",  # noqa: S608 - question marks
+                        (collection, *some),
+                    )
+                    found.update({(collection, key): document for key, document in rows})
+        return found
+
+    def write(self, documents: Mapping[Key, bytes | None], replaced: Mapping[Key, bytes]) -> None:
+        """One batch: documents as they are after it, None for one that is gone; ``replaced`` is what was held of them."""
+        batch = self.batch + 1
+        gone = [key for key, document in documents.items() if document is None and key in replaced]
+        with self._writing():
+            self._forget()
+            self._db.executemany(
+                "INSERT INTO undo VALUES (?, ?, ?, ?)",
+                [
+                    (batch, *key, replaced.get(key))
+                    for key in documents
+                    if documents[key] is not None or key in replaced
+                ],
+            )
+            self._db.executemany(
+                "INSERT OR REPLACE INTO documents VALUES (?, ?, ?)",
+                [(*key, document) for key, document in documents.items() if document is not None],
+            )
+            self._db.executemany("DELETE FROM documents WHERE collection = ? AND id = ?", gone)
+            self._meta("batch", batch)
+        self._undoable.append((batch, len(documents)))
+        self.batch = batch
+
+    def rename(self, name: str, to: str | None) -> None:
+        """A batch of its own: a collection has another name, or is gone; what had the new name is gone."""
+        batch = self.batch + 1
+        with self._writing():
+            for old, new in ((to, None), (name, to)):
+                number = None if old is None else self._numbers.pop(old, None)
+                if number is None:
+                    continue
+                self._db.execute("INSERT INTO undo_names VALUES (?, ?, ?)", (batch, number, old))
+                gone_at = batch if new is None else None
+                self._db.execute(
+                    "UPDATE collections SET name = ?, gone_at = ? WHERE number = ?", (new, gone_at, number)
+                )
+                if new is not None:
+                    self._numbers[new] = number
+            self._meta("batch", batch)
+        self._undoable.append((batch, 1))
+        self.batch = batch
+
+    def confirm(self, batch: int) -> None:
+        """Nobody will go back to before ``batch``: with the next batch what that would have taken is forgotten."""
+        self._confirmed = max(self._confirmed, min(batch, self.batch))
+
+    def close(self) -> None:
+        """Let go of the file. Safe to call twice."""
+        self._db.close()
+
+    def _prepare(self) -> None:
+        self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
+        self._db.execute("PRAGMA journal_mode = WAL")
+        # A kill loses nothing of what the file was given. After a power cut the file may be older than the topics, which
+        # ``go_back`` tells.
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        self._db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if version == 0:
+            with self._writing():
+                for statement in _SCHEMA.split(";"):
+                    self._db.execute(statement)
+                self._db.execute(f"PRAGMA user_version = {_FORMAT}")
+            self.empty()
+        elif version != _FORMAT:
+            raise SourceMisconfigured(
+                f"{self._path} is not a store of documents of this version", hint="set source.store to another file"
+            )
+        self._load()
+
+    def _load(self) -> None:
+        meta = dict(self._db.execute("SELECT name, value FROM meta").fetchall())
+        self.identity, self.batch, self._floor = str(meta["identity"]), int(meta["batch"]), int(meta["floor"])
+        self._confirmed = self._floor
+        counts = "SELECT batch FROM undo UNION ALL SELECT batch FROM undo_names"
+        found = self._db.execute(f"SELECT batch, COUNT(*) FROM ({counts}) GROUP BY batch ORDER BY batch")  # noqa: S608 - our own
+        self._undoable = deque(found.fetchall())
+        self._numbers = dict(self._db.execute("SELECT name, number FROM collections WHERE name IS NOT NULL").fetchall())
+
+    def _forget(self) -> None:
+        """Forget how to go back to before what was confirmed; some of it is kept for positions that are older still."""
+        floor, kept = self._floor, sum(count for _, count in self._undoable)
+        while self._undoable and self._undoable[0][0] <= self._confirmed and kept > _KEPT_DOCUMENTS:
+            floor, count = self._undoable.popleft()
+            kept -= count
+        if floor == self._floor:
+            return
+        self._db.execute("DELETE FROM undo WHERE batch <= ?", (floor,))
+        self._db.execute("DELETE FROM undo_names WHERE batch <= ?", (floor,))
+        gone = self._db.execute("SELECT number FROM collections WHERE gone_at <= ?", (floor,)).fetchall()
+        self._db.executemany("DELETE FROM documents WHERE collection = ?", gone)
+        self._db.executemany("DELETE FROM collections WHERE number = ?", gone)
+        self._meta("floor", floor)
+        self._floor = floor
+
+    def _meta(self, name: str, value: str | int) -> None:
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        with self._guarded():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            raise SourceUnavailable(
+                f"the store of documents {self._path}: {error}",
+                hint="it is in use by another process, or the disk is full",
+            ) from None
+        except sqlite3.DatabaseError as error:
+            raise SourceMisconfigured(
+                f"the store of documents {self._path} is damaged: {error}",
+                hint="remove it; with source.snapshot: when_needed the collections are read again",
+            ) from None

@@ -1,0 +1,104 @@
+"""Events that are not about documents: what becomes of collections, and what that means for what is held and read.
+
+https://www.mongodb.com/docs/manual/reference/change-events/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from connectors.mongo.events import Event
+from connectors.mongo.origin import OriginWriter
+from connectors.mongo.settings import MongoSettings
+from connectors.mongo.snapshots.state import Job, Kind, SnapshotState
+from connectors.mongo.store import DocumentStore
+from connectors.source import SchemaChange
+
+_ALTERATIONS = frozenset({
+    "create", "createIndexes", "dropIndexes", "modify", "refineCollectionShardKey", "reshardCollection", "shardCollection",
+})  # fmt: skip
+STRUCTURE = _ALTERATIONS | {"drop", "rename", "dropDatabase", "invalidate"}
+_TYPES = {"create": "CREATE", "drop": "DROP"}
+
+
+class Structure:
+    """Follows collections under their names."""
+
+    def __init__(self, settings: MongoSettings, store: DocumentStore, captures: Callable[[str, str], bool]) -> None:
+        self._settings = settings
+        self._store = store
+        self._captures = captures
+        self._origin = OriginWriter(settings.prefix)
+
+    def changed(self, event: Event, state: SnapshotState) -> tuple[list[SchemaChange], SnapshotState]:
+        """What is published of ``event``, and what is left to be read after it."""
+        name = f"{event.database}.{event.collection}"
+        concerned = [(event.database, event.collection)]
+        if event.kind == "drop":
+            state = state.without({name})
+            self._store.rename(name, None)
+        elif event.kind == "rename" and event.to is not None:
+            concerned.append(event.to)
+            state = self._renamed(name, event.to, state)
+        if not self._tells(event, concerned):
+            return [], state
+        return [self._change(event)], state
+
+    def _tells(self, event: Event, concerned: list[tuple[str, str]]) -> bool:
+        if not self._settings.include_schema_changes or event.kind == "invalidate":
+            return False
+        if event.kind == "dropDatabase":
+            return any(pattern.split(".", 1)[0] == event.database for pattern in self._settings.include) or (
+                self._settings.scope.database is None
+            )
+        return any(self._captures(*each) for each in concerned)
+
+    def _renamed(self, name: str, to: tuple[str, str], state: SnapshotState) -> SnapshotState:
+        target = ".".join(to)
+        was_captured, is_captured = self._captures(*name.split(".", 1)), self._captures(*to)
+        if was_captured and is_captured:
+            self._store.rename(name, target)
+            return state.renamed(name, target)
+        if was_captured:
+            self._store.rename(name, None)
+            return state.without({name})
+        if not is_captured:
+            return state
+        # Its documents were never published under any name.
+        self._store.rename(target, None)
+        kind: Kind = "unpublished" if self._settings.snapshot == "no_data" else "initial"
+        left = state.without({target})
+        return replace(left, jobs=(*left.jobs, Job(kind, (target,))))
+
+    def _change(self, event: Event) -> SchemaChange:
+        micros = event.time.seconds * 1_000_000 if event.wall_ms is None else event.wall_ms * 1_000
+        origin = self._origin.schema_block(event.database, event.collection, micros, event.time.ordinal)
+        statement = orjson.dumps(_command(event)).decode()
+        return SchemaChange(event.database, statement, origin, _table_changes(event))
+
+
+def _command(event: Event) -> Mapping[str, Any]:
+    """The event as the command that would do the same."""
+    if event.kind == "dropDatabase":
+        return {"dropDatabase": 1, "$db": event.database}
+    if event.kind == "rename" and event.to is not None:
+        return {"renameCollection": f"{event.database}.{event.collection}", "to": ".".join(event.to)}
+    return {event.kind: event.collection, "$db": event.database}
+
+
+def _table_changes(event: Event) -> list[Mapping[str, Any]]:
+    """Debezium's ``tableChanges``, without a table: collections declare no columns."""
+    if event.kind == "dropDatabase":
+        return []
+    names = [(event.database, event.collection)]
+    if event.kind == "rename" and event.to is not None:
+        names.append(event.to)
+    kinds = [_TYPES.get(event.kind, "ALTER")] if len(names) == 1 else ["DROP", "CREATE"]
+    return [
+        {"type": kind, "id": f'"{database}"."{collection}"', "table": None}
+        for kind, (database, collection) in zip(kinds, names, strict=True)
+    ]
