@@ -81,14 +81,15 @@ def _mongod(program: str) -> Iterator[str]:
     process = Process((program, *options, *test_commands), log=folder.path / "server.log", folder=folder.path)
     process.start()
     try:
-        _initiate(port)
+        initiate(port)
         yield f"mongodb://127.0.0.1:{port}/?replicaSet=rs0"
     finally:
         process.terminate(timeout_s=20)
         folder.remove()
 
 
-def _initiate(port: int) -> None:
+def initiate(port: int) -> None:
+    """Make the server on that port a replica set of one node, and wait until it is primary."""
     address = f"127.0.0.1:{port}"
     members = {"_id": "rs0", "members": [{"_id": 0, "host": address}]}
     with pymongo.MongoClient[dict[str, object]](
