@@ -85,17 +85,21 @@ def _state(config: Config) -> Iterator[Check]:
     database = build.state_database(config)
     try:
         pending = database.pending_migration()
-        yield Check("state database", "ok", where)
+        problems = list(database.problems())
+        if not problems:
+            yield Check("state database", "ok", where)
         if pending is None:
             yield Check("state tables", "ok", "of this version")
         else:
             found = pending[0] or "none"
             yield Check("state tables", "ok", f"{found}; `connect` and `train` will migrate them to {pending[1]}")
     except StreamtrainError as error:
-        yield Check("state database", "fail", error.message, "a database that can be reached and written", error.hint or
-                    "check state.url and its grants")  # fmt: skip
+        problems = [error]
     finally:
         database.close()
+    for problem in problems:
+        yield Check("state database", "fail", problem.message, "a database that can be reached and written",
+                    problem.hint or "check state.url and its grants")  # fmt: skip
 
 
 def _state_to_be_made(file: Path) -> Check:

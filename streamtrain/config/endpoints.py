@@ -217,6 +217,12 @@ class State(Section):
 
     url: Annotated[Url, AfterValidator(state_url)] = Field(
         default=Url("sqlite:///streamtrain.db"),
-        description="`sqlite:///FILE`, or `mysql://USER:PASSWORD@HOST:PORT/DATABASE` for MySQL and MariaDB.",
+        description="`sqlite:///FILE`; `mysql://USER:PASSWORD@HOST:PORT/DATABASE` for MySQL and MariaDB; for a replica set or "
+        "a sharded cluster of MongoDB `mongodb://USER:PASSWORD@HOST:PORT,HOST:PORT/DATABASE?replicaSet=NAME` (or `mongodb+srv://`), "
+        "with its options.",
     )
-    tls: TlsFiles = Field(default_factory=TlsFiles, description="TLS to the server of a `mysql://` URL.")
+    tls: TlsFiles = Field(
+        default_factory=TlsFiles,
+        description="TLS to the server of a `mysql://` or `mongodb://` URL. MongoDB does not negotiate: with `preferred` the URL's "
+        "`tls=true` decides.",
+    )

@@ -97,10 +97,10 @@ def mongo_url(url: Secret) -> Secret:
 
 def state_url(url: Url) -> Url:
     """The URL of a state database."""
-    if url.scheme not in {"sqlite", "mysql"}:
-        raise ValueError("must begin with sqlite:/// or mysql:// (MariaDB's too)")
-    if url.scheme == "mysql" and not url.database:
-        raise ValueError("must name the database: mysql://USER:PASSWORD@HOST:PORT/DATABASE")
+    if url.scheme not in {"sqlite", "mysql", "mongodb", "mongodb+srv"}:
+        raise ValueError("must begin with sqlite:///, mysql:// (MariaDB's too) or mongodb://")
+    if url.scheme != "sqlite" and not url.database:
+        raise ValueError(f"must name the database: {url.scheme}://USER:PASSWORD@HOST:PORT/DATABASE")
     if url.scheme == "mysql" and url.has_options:
         raise ValueError("must end with the database: TLS is set by state.tls")
     return url

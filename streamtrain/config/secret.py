@@ -14,6 +14,7 @@ REVEAL: Final = {"reveal": True}
 """The context under which a model's dump holds secrets in clear; without it a dump never does."""
 
 _SQLITE = "sqlite:///"
+_SEVERAL_HOSTS = frozenset({"mongodb", "mongodb+srv"})
 _NOT_A_URL = (
     "is not a URL like scheme://user:password@host:port; in user and password, each of / : ? # @ % must be written as "
     "its percent code (@ is %40)"
@@ -63,6 +64,7 @@ class Secret:
 class Url(Secret):
     """A database's URL, shown with ``***`` for its password and for its options: ``mysql://user:***@host:3306``.
 
+    One of MongoDB may name several hosts: ``mongodb://user:***@host:27017,host:27017/database``.
     ``sqlite:///file.db`` names a path relative to the working directory, ``sqlite:////srv/file.db`` an absolute one.
     Raises ValueError, with a message that holds nothing of the text, if it is not a URL.
     """
@@ -90,13 +92,13 @@ class Url(Secret):
 
     @property
     def host(self) -> str:
-        """The host; empty if there is none."""
-        return self._parts.hostname or ""
+        """The host, the first of several; empty if there is none."""
+        return _hosts(self._parts)[0].hostname or ""
 
     @property
     def port(self) -> int | None:
         """The port, if one is given."""
-        return self._parts.port
+        return _hosts(self._parts)[0].port
 
     @property
     def database(self) -> str:
@@ -138,15 +140,20 @@ def _server_parts(text: str) -> SplitResult:
         raise ValueError(_NOT_A_URL)
     try:
         parts = urlsplit(text)
-        port_read = parts.port is None or parts.port > 0
+        hosts_read = all(host.hostname and (host.port is None or host.port > 0) for host in _hosts(parts))
     except ValueError:
         # The message of urllib quotes what it could not read, and that may be a piece of the password.
         raise ValueError(_NOT_A_URL) from None
     # An unescaped / ? # in a password ends the host part early and leaves the @ behind it.
     misplaced = "#" in text or text.count("@") != parts.netloc.count("@") or parts.netloc.count("@") > 1
-    if misplaced or not port_read or not parts.scheme or not parts.hostname:
+    if misplaced or not hosts_read or not parts.scheme:
         raise ValueError(_NOT_A_URL)
     return parts
+
+
+def _hosts(parts: SplitResult) -> list[SplitResult]:
+    where = parts.netloc.rpartition("@")[2]
+    return [urlsplit(f"//{host}") for host in (where.split(",") if parts.scheme in _SEVERAL_HOSTS else [where])]
 
 
 def _sqlite_parts(text: str) -> SplitResult:

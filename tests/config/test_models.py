@@ -133,7 +133,7 @@ def test_a_wrong_key_or_choice_is_told_with_its_path_and_the_nearest_valid_name(
             ["all", {}, {"a": 3}, {"a": {}}, {"a": {"kind": 3}}, {"a": {"kind": ""}}, {"a": None}],
         ),
         ("examples", "hash_bits", [0, 29, True]),
-        ("state", "url", ["mysql://h:3306", "http://h/state", "streamtrain.db", 3]),
+        ("state", "url", ["mysql://h:3306", "mongodb://h:1,i:2/?replicaSet=r", "http://h/state", "streamtrain.db", 3]),
         ("model", "kind", ["", "Logistic", "a.b", "a:b:c", "a b", 3]),
         ("model", "alpha", [math.inf, math.nan, 2**63, b"x", [math.nan], {"a": {"b": math.inf}}]),
         ("train", "slice", [0, 4097, True, 1.5, "x", None]),

@@ -30,6 +30,15 @@ def test_a_secret_is_seen_by_asking_for_it_and_in_no_other_way() -> None:
     assert [str(secret), repr(secret), f"{secret}"] == ["***", "Secret('***')", "***"]
 
 
+def test_each_host_of_a_url_of_mongodb_is_read() -> None:
+    url = Url(f"mongodb://me:{PASSWORD}@[::1]:27018,b.example,c:1/state?replicaSet=rs0")
+    assert str(url) == "mongodb://me:***@[::1]:27018,b.example,c:1/state?***"
+    assert (url.host, url.port, url.database) == ("::1", 27018, "state")
+    for hosts in ("a,", "a:x,b", "a,b:0", ",b", "a,b:99999"):
+        with pytest.raises(ValueError, match="is not a URL"):
+            Url(f"mongodb://me:{PASSWORD}@{hosts}/state")
+
+
 @pytest.mark.parametrize("text", urls(PASSWORD))
 def test_a_url_shows_all_but_its_secrets(text: str) -> None:
     url = Url(text)

@@ -24,18 +24,19 @@ from streamtrain.state.records import (
     state_sha256,
 )
 from streamtrain.topic.base import TopicPartition
-from tests.servers import Database as Server
+from tests.servers.states import STATE_DATABASES, state_url
 
 LOG = TopicPartition("shop.shop.events", 0)
 
 
-@pytest.fixture(params=["sqlite", "mysql", "mariadb"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    if request.param == "sqlite":
-        opened = open_database(f"sqlite:///{tmp_path}/state.db")
-    else:
-        server = request.getfixturevalue(request.param)
-        opened = open_database(f"{server.url}/{request.getfixturevalue(f'{request.param}_database')}")
+@pytest.fixture(params=STATE_DATABASES)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return state_url(request, tmp_path)
+
+
+@pytest.fixture
+def database(url: str) -> Iterator[Database]:
+    opened = open_database(url)
     opened.migrate()
     yield opened
     opened.close()
@@ -300,21 +301,20 @@ def test_migrating_twice_changes_nothing(database: Database) -> None:
     assert database.pending_migration() is None
 
 
-def test_several_processes_may_migrate_an_empty_database_at_once(
-    tmp_path: Path, sql_server: Server, sql_database: str
-) -> None:
+def test_several_processes_may_migrate_an_empty_database_at_once(url: str) -> None:
     code = "import sys; from streamtrain.state.database import open_database; open_database(sys.argv[1]).migrate()"
-    for url in (f"sqlite:///{tmp_path}/fresh.db", f"{sql_server.url}/{sql_database}"):
-        processes = [
-            subprocess.Popen([sys.executable, "-c", code, url], stderr=subprocess.PIPE, text=True) for _ in range(4)
-        ]
-        assert [process.communicate()[1] for process in processes] == [""] * 4
+    processes = [
+        subprocess.Popen([sys.executable, "-c", code, url], stderr=subprocess.PIPE, text=True) for _ in range(4)
+    ]
+    assert [process.communicate()[1] for process in processes] == [""] * 4
 
 
-def test_an_unreachable_server_is_retryable_and_its_password_is_not_told() -> None:
-    database = open_database("mysql://someone:geheim@127.0.0.1:1/state")
+@pytest.mark.parametrize("scheme", ["mysql", "mongodb"])
+def test_an_unreachable_server_is_retryable_and_its_password_is_not_told(scheme: str) -> None:
+    database = open_database(f"{scheme}://someone:geheim@127.0.0.1:1/state", connect_timeout_s=1)
     with pytest.raises(StateUnavailable) as raised:
         database.migrate()
+    database.close()
     assert "geheim" not in str(raised.value)
     assert "127.0.0.1" in str(raised.value)
 

@@ -12,6 +12,7 @@ from streamtrain.faults import CHECKPOINT_STEPS
 from tests.application import Application, on_sqlite
 from tests.fault.lines import config, file_topic, sqlite_source
 from tests.line import Line
+from tests.servers.states import STATE_DATABASES, state_url
 
 MakeLine = Callable[[str], Line]
 
@@ -32,13 +33,10 @@ def captured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return parts
 
 
-@pytest.fixture(params=["sqlite", "mysql", "mariadb"])
+@pytest.fixture(params=STATE_DATABASES)
 def make_line(request: pytest.FixtureRequest, captured: dict[str, Any], tmp_path: Path) -> MakeLine:
     """Runs by name on the captured topic, all in one state database."""
-    state = f"sqlite:///{tmp_path}/state.db"
-    if request.param != "sqlite":
-        server = request.getfixturevalue(request.param)
-        state = f"{server.url}/{request.getfixturevalue(f'{request.param}_database')}"
+    state = state_url(request, tmp_path)
 
     def make(name: str) -> Line:
         return Line(tmp_path, config(name, state=state, **captured), name)

@@ -8,7 +8,7 @@ from tests.mongo_server.documents import Document
 
 OPEN_TO_ALL = {
     "hello", "ismaster", "isMaster", "ping", "buildInfo", "buildinfo", "connectionStatus", "saslStart", "saslContinue",
-    "endSessions", "logout", "getMore", "killCursors", "commitTransaction", "abortTransaction", "configureFailPoint",
+    "endSessions", "killSessions", "logout", "getMore", "killCursors", "commitTransaction", "abortTransaction", "configureFailPoint",
     "listDatabases", "authenticate",
 }  # fmt: skip
 READS = {"find", "aggregate", "count", "distinct", "collStats", "listCollections", "listIndexes", "dbStats", "dataSize"}

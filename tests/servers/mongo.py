@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import pymongo
 from pymongo.errors import OperationFailure, PyMongoError
@@ -32,6 +33,10 @@ class Mongo:
     version: tuple[int, ...]
     real: bool
     """False for the stand-in, whose answers are not proof of what a server does."""
+
+    def database_url(self, name: str) -> str:
+        """The URL with a database in it."""
+        return urlsplit(self.url)._replace(path=f"/{name}").geturl()
 
     @property
     def keeps_images(self) -> bool:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from tests.mongo_server.access import READS, WRITES, User
+from tests.mongo_server.access import User
 from tests.mongo_server.context import Context
 from tests.mongo_server.documents import Document
 from tests.mongo_server.errors import CommandError
 from tests.mongo_server.logins import Login
+
+# https://www.mongodb.com/docs/manual/reference/built-in-roles/#database-user-roles
+READING = ("changeStream", "collStats", "dbHash", "dbStats", "find", "killCursors", "listCollections", "listIndexes")
+WRITING = (
+    "convertToCapped", "createCollection", "createIndex", "dropCollection", "dropIndex", "insert", "remove",
+    "renameCollectionSameDB", "update",
+)  # fmt: skip
 
 
 def _start(context: Context) -> Document:
@@ -80,7 +87,7 @@ def _status(context: Context) -> Document:
 
 def _privilege(role: Document) -> Document:
     everywhere = role["role"].endswith("AnyDatabase") or role["role"] == "root"
-    actions = ["changeStream", *sorted(READS)] + (sorted(WRITES) if "Write" in role["role"] else [])
+    actions = [*READING, *(WRITING if "Write" in role["role"] else ())]
     return {"resource": {"db": "" if everywhere else role["db"], "collection": ""}, "actions": actions}
 
 
