@@ -309,10 +309,11 @@ static PyObject *double_value(const Step *step, const char *text, Py_ssize_t len
         return called(step, text, length);
     }
     for (Py_ssize_t n = 0; n < length; n++) {
-        if (text[n] == '\0' || strchr("0123456789.-+e", text[n]) == NULL) {
+        char one = text[n];
+        if (!((one >= '0' && one <= '9') || one == '.' || one == '-' || one == '+' || one == 'e')) {
             return called(step, text, length);
         }
-        ended[n] = text[n];
+        ended[n] = one;
     }
     ended[length] = '\0';
     double number = PyOS_string_to_double(ended, NULL, NULL);

@@ -74,6 +74,14 @@ def test_many_rows_come_in_chunks_by_key_each_at_its_place_in_the_log(sql_server
     assert "snapshots" not in position
 
 
+def test_rows_of_a_large_chunk_are_published_a_few_at_a_time(sql_server: Database, sql_database: str) -> None:
+    numbered(sql_server, sql_database, a=6_000)
+    with opened(source_for(sql_server, f"{sql_database}.*")) as source:
+        changes, _ = read_to_end(source)
+    assert max(len(change) for change in changes) == 2_048
+    assert marked(changes) == [("a", 1, "first"), *(("a", n, "true") for n in range(2, 6_000)), ("a", 6_000, "last")]
+
+
 RIGHTS = {
     "mysql": ("REPLICATION SLAVE ON *.*", "REPLICATION CLIENT ON *.*"),
     "mariadb": ("REPLICATION SLAVE ON *.*", "BINLOG MONITOR ON *.*"),
