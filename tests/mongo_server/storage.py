@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import bisect
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bson import Timestamp
 from bson.raw_bson import RawBSONDocument
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
 
 ID_INDEX = {"v": 2, "key": {"_id": 1}, "name": "_id_"}
 Key = tuple[Any, ...]
+
+
+class Reader(NamedTuple):
+    """What a read sees: a moment (None: now), and what its own transaction wrote."""
+
+    time: Timestamp | None = None
+    transaction: Transaction | None = None
 
 
 @dataclass(slots=True)
@@ -54,6 +62,8 @@ class Collection:
         self.options = options
         self.indexes: list[Document] = [dict(ID_INDEX)]
         self.records: dict[Key, Record] = {}
+        self._in_order: list[Key] | None = None
+        """The keys as the index on ``_id`` has them; None until they are asked for."""
 
     @property
     def namespace(self) -> str:
@@ -73,9 +83,22 @@ class Collection:
 
     def place(self, identity: Any) -> Record:
         """The record for a new document: at the end, as it is stored now."""
-        record = self.records.pop(sort_key(identity), None) or Record()
-        self.records[sort_key(identity)] = record
+        key = sort_key(identity)
+        if key not in self.records:
+            self._in_order = None
+        record = self.records.pop(key, None) or Record()
+        self.records[key] = record
         return record
+
+    def between(self, least: Key, below: Key, reader: Reader, *, descending: bool = False) -> Iterator[RawBSONDocument]:
+        """Documents by the index on ``_id``, from a key on and below another one."""
+        if self._in_order is None:
+            self._in_order = sorted(self.records)
+        keys = self._in_order[bisect.bisect_left(self._in_order, least) : bisect.bisect_left(self._in_order, below)]
+        for key in reversed(keys) if descending else keys:
+            document = self._seen(key, self.records[key], reader.time, reader.transaction)
+            if document is not None:
+                yield document
 
     def visible(self, time: Timestamp | None, transaction: Transaction | None) -> Iterator[RawBSONDocument]:
         """Documents as of ``time`` (None: now), with what ``transaction`` wrote itself."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from random import Random
 from typing import Any
 
 import pymongo
 import pytest
-from bson import Timestamp
+from bson import ObjectId, Timestamp, decode, encode
 from pymongo.errors import AutoReconnect, BulkWriteError, OperationFailure
 
+from connectors.mongo.change_event import cut
+from connectors.mongo.delta import applied
 from tests.mongo_server import MongoServer
 from tests.servers.mongo import Mongo
 
@@ -132,3 +135,66 @@ def test_writes_are_refused_between_two_elections(mongo_server: Callable[..., Mo
     with Client(server.url) as client:
         client.shop.orders.insert_one({"_id": 2})
         assert client.shop.orders.count_documents({}) == 2
+
+
+MIXED = [None, -5, 2.5, 10, "a", "b", {"x": 1}, b"0", ObjectId("0123456789abcdef01234567"), True, Timestamp(1, 1)]
+"""Ids of several types, in the order of the index."""
+
+
+def test_a_collection_is_read_in_ranges_of_ids_of_every_type(database: Any) -> None:
+    database.orders.insert_many([{"_id": identity} for identity in reversed(MIXED)])
+    read: list[Any] = []
+    while len(read) < len(MIXED):
+        after = {"min": {"_id": read[-1]}} if read else {}
+        command = {"sort": {"_id": 1}, "hint": {"_id": 1}, "limit": 4, **after}
+        found = database.command("find", "orders", **command)["cursor"]["firstBatch"]
+        read += [document["_id"] for document in found][1 if read else 0 :]
+    assert read == MIXED
+    found = database.orders.find({"_id": {"$gt": 2}}).sort("_id", -1)
+    assert [document["_id"] for document in found] == [10, 2.5]
+
+
+def test_what_an_event_says_makes_the_document_that_is_stored(database: Any) -> None:
+    """For random documents and updates: the delta applied to the document before is the one after, byte for byte."""
+    random = Random(7)
+    with database.orders.watch() as stream:
+        database.orders.insert_one(_random_document(random, {"_id": 1}))
+        held = encode(next(stream)["fullDocument"])
+        for _ in range(150):
+            done = database.orders.update_one({"_id": 1}, _random_update(random))
+            stored = database.orders.find_one({"_id": 1})
+            assert stored is not None
+            if done.modified_count:
+                event = next(stream)
+                raw = encode(event)
+                held = (
+                    applied(held, raw, cut(raw))
+                    if event["operationType"] == "update"
+                    else encode(event["fullDocument"])
+                )
+            assert decode(held) == stored
+            assert held == encode(stored)
+
+
+def _random_document(random: Random, start: dict[str, Any]) -> dict[str, Any]:
+    inner = {name: _random_value(random) for name in random.sample(["x", "y", "0", "1"], 3)}
+    return start | {"n": random.randrange(9), "arr": [1, 2, 3], "m": inner, "objs": [{"k": 1}, {"k": 2}]}
+
+
+def _random_value(random: Random) -> Any:
+    return random.choice([1, 2.5, "text", None, True, [1, {"a": 2}], {"p": {"q": 1}}, Timestamp(5, 5), b"x"])
+
+
+def _random_update(random: Random) -> Any:
+    value = _random_value(random)
+    path = random.choice(["n", "m.x", "m.0", "m.new.deep", "arr.1", "arr.6", "objs.0.k", "objs.1.v", "fresh", "a.b.c"])
+    changes: list[Any] = [
+        {"$set": {path: value}},
+        {"$set": {path: value, "z": random.random(), "b": 1}},
+        {"$unset": {path: ""}},
+        {"$set": {"arr": [1, 2, 3], "n": 1, "m": {"x": 1, "0": 2}, "objs": [{"k": 1}, {"k": 2}]}},
+        [{"$set": {"computed": {"$literal": value}, "list": [1, 2, 3]}}],
+        [{"$unset": random.choice(["computed", "m.x", "z"])}],
+        [{"$set": {"list": {"$slice": ["$list", random.randrange(1, 3)]}}}],
+    ]
+    return random.choice(changes)

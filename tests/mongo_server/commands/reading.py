@@ -23,7 +23,10 @@ from tests.mongo_server.ordering import sort_key
 from tests.mongo_server.paths import values
 from tests.mongo_server.replay import Playing
 from tests.mongo_server.scopes import Scope
+from tests.mongo_server.storage import Reader
 
+LEAST, ABOVE = (0,), (100,)
+"""Before and after the keys of all values."""
 AWAIT_S = 1.0
 """How long ``getMore`` on a change stream waits where it does not say."""
 
@@ -78,14 +81,12 @@ def _check_readable(context: Context) -> None:
 
 def _find(context: Context) -> Document:
     _check_readable(context)
-    query = context.option("filter", {})
-    found: Iterable[Any] = selected(context, context.collection, query)
-    if lowest := context.option("min"):
-        # A bound of the index, which has no brackets of types.
-        found = (each for each in found if sort_key(each["_id"]) >= sort_key(lowest["_id"]))
-    order = context.option("sort") or _order_of_hint(context)
-    found = itertools.islice(stages.ordered(found, order), context.option("skip", 0), None)
-    limit = context.option("limit", 0)
+    query, order = context.option("filter", {}), context.option("sort") or _order_of_hint(context)
+    found = _by_identity(context, query, order)
+    if found is None:
+        found = stages.ordered(selected(context, context.collection, query), order)
+    found = itertools.islice(found, context.option("skip", 0), None)
+    limit = abs(context.option("limit", 0))
     found = itertools.islice(found, limit) if limit else found
     if projection := context.option("projection"):
         found = (stages.projected(document, projection) for document in found)
@@ -100,6 +101,33 @@ def _order_of_hint(context: Context) -> Mapping[str, Any]:
     if isinstance(hint, str):
         return {"_id": 1} if hint == "_id_" else {}
     return hint or {}
+
+
+def _by_identity(context: Context, query: Mapping[str, Any], order: Mapping[str, Any]) -> Iterable[Any] | None:
+    """What the index on ``_id`` finds, where a read is in its order; None where it is not."""
+    bounds = {name: context.option(name) for name in ("min", "max") if context.command.get(name)}
+    if bounds and "hint" not in context.command:
+        raise CommandError(51173, "When using min()/max() a hint of which index to use must be provided")
+    if list(order) != ["_id"]:
+        if bounds:
+            raise CommandError(51174, "The index chosen by hint is not compatible with min/max: only _id is known here")
+        return None
+    collection = context.engine.catalog.find(context.database, context.collection)
+    if collection is None:
+        return ()
+    least = sort_key(bounds["min"]["_id"]) if "min" in bounds else LEAST
+    below = sort_key(bounds["max"]["_id"]) if "max" in bounds else ABOVE
+    reader = Reader(context.read_time, context.transaction)
+    descending = order["_id"] < 0
+    documents = collection.between(max(least, _least(query)), below, reader, descending=descending)
+    return (document for document in documents if not query or matches(document, query))
+
+
+def _least(query: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Where the conditions of a query let the index on ``_id`` begin."""
+    condition = query.get("_id")
+    operands = [condition[name] for name in ("$gt", "$gte") if name in condition] if isinstance(condition, dict) else []
+    return max((sort_key(operand) for operand in operands), default=LEAST)
 
 
 def _first_batch(
