@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from connectors.mongo.client import Time
-from connectors.mongo.events import Event, cut
+from connectors.mongo.events import Event, events_of
 from connectors.mongo.images import OPS, Images
 from connectors.mongo.position import StreamPosition
 from connectors.mongo.rows import DocumentRows
@@ -114,10 +114,12 @@ class Capture:
         if self._stream.ended:
             self._stream.go_on(self._position)
         batch = self._stream.read(timeout_s)
-        behind = self._stream.behind
-        self._pending.extend(event for event in map(cut, batch.events) if event.token["_data"] > behind)
+        events = events_of(batch.data, batch.place, sharded=self._parts.sharded)
+        if behind := self._stream.behind:
+            events = [event for event in events if event.token["_data"] > behind]
+        self._pending.extend(events)
         self._token = batch.token
-        self._at_end = not batch.events
+        self._at_end = not events
 
     def _take(self, moment: Time | None) -> list[Event]:
         """The next events, up to a change of structure, and none from behind ``moment``."""
@@ -128,7 +130,7 @@ class Capture:
                 break
             event = pending.popleft()
             taken.append(event)
-            size += len(event.full or b"") + len(event.update or b"")
+            size += event.size
             if event.kind not in OPS:
                 break
         self._move(taken)
@@ -146,7 +148,7 @@ class Capture:
             self._position = self._position.at(last.token)
 
     def _handled(self, events: Sequence[Event]) -> list[SourceEvent]:
-        captured = [event for event in events if event.kind in OPS and self._captures(event.database, event.collection)]
+        captured = [event for event in events if event.kind in OPS and self._captures(*event.name)]
         changes: list[SourceEvent] = []
         if captured:
             changes += self._rows.changes(self._images_of(captured))
@@ -185,5 +187,6 @@ class Capture:
         if not events:
             return 0
         last = events[-1]
-        at_ms = last.time.seconds * 1_000 if last.wall_ms is None else last.wall_ms
+        wall_ms = last.parts.wall_time_ms
+        at_ms = last.time.seconds * 1_000 if wall_ms is None else wall_ms
         return max(0, int(self._parts.clock() * 1_000) - at_ms)

@@ -6,7 +6,7 @@ https://www.mongodb.com/docs/manual/reference/command/
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple, TypeVar
 
@@ -28,6 +28,7 @@ from pymongo.errors import (
     ServerSelectionTimeoutError,
 )
 
+from connectors.mongo.raw_bson import elements
 from connectors.mongo.server_errors import DENIED_HINT, translate
 from connectors.mongo.settings import MongoSettings, Scope
 from streamtrain.errors import AccessDenied, ConfigError, SourceMisconfigured, SourceUnavailable, StreamtrainError
@@ -80,12 +81,21 @@ class Reply(NamedTuple):
 
     cursor: int
     """0 if there is no more."""
-    documents: Sequence[bytes]
-    """In BSON."""
+    data: bytes
+    place: int
+    """Where in ``data`` the array of documents begins."""
     token: RawBSONDocument | None
     """Of a change stream: the post-batch resume token."""
-    read_at: Time | None
-    """Of a snapshot read: the moment."""
+
+    @property
+    def empty(self) -> bool:
+        """Whether it gave no document."""
+        return self.data.startswith(b"\x05\0\0\0\0", self.place)
+
+    @property
+    def documents(self) -> list[bytes]:
+        """The documents, in BSON."""
+        return [self.data[each.value : each.end] for each in elements(self.data, self.place)]
 
 
 class Client:
@@ -235,6 +245,7 @@ class Client:
 
 
 _COMMAND_NOT_FOUND = 59
+_BATCHES = frozenset({b"firstBatch", b"nextBatch"})
 
 
 def mapped(error: PyMongoError, doing: str) -> StreamtrainError:
@@ -275,15 +286,15 @@ def filter_of(text: str) -> Mapping[str, Any]:
 
 def _reply(reply: Mapping[str, Any]) -> Reply:
     cursor = reply["cursor"]
-    batch = cursor.get("firstBatch")
-    documents = cursor["nextBatch"] if batch is None else batch
-    read_at = cursor.get("atClusterTime")
-    return Reply(
-        cursor["id"],
-        [document.raw for document in documents],
-        cursor.get("postBatchResumeToken"),
-        None if read_at is None else Time.of(read_at),
-    )
+    data = bytes(cursor.raw)
+    place = next(each.value for each in elements(data) if each.name in _BATCHES)
+    number = token = None
+    for each in elements(data):
+        if each.name == b"id":
+            number = int.from_bytes(data[each.value : each.end], "little", signed=True)
+        elif each.name == b"postBatchResumeToken":
+            token = RawBSONDocument(data[each.value : each.end])
+    return Reply(number or 0, data, place, token)
 
 
 def _without_credentials(text: str) -> str:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from connectors.mongo.delta import applied
 from connectors.mongo.events import Event
 from connectors.mongo.settings import AfterMode
 from connectors.mongo.store import DocumentStore, Key
-from connectors.mongo.values import updated
 from streamtrain.envelope import Op
 from streamtrain.errors import UnsupportedChange
 
@@ -62,12 +62,9 @@ class Images:
         store = self._store
         if store is None:
             return [self._plain(event) for event in events]
-        names = {(event.database, event.collection) for event in events}
+        names = {event.name for event in events}
         numbers = {name: store.number(".".join(name)) if held(".".join(name)) else None for name in names}
-        keys = [
-            None if (number := numbers[event.database, event.collection]) is None else (number, event.id)
-            for event in events
-        ]
+        keys = [None if (number := numbers[event.name]) is None else (number, event.id) for event in events]
         documents = _Held(store.get([key for key in keys if key is not None]))
         images = list[Image]()
         for event, key in zip(events, keys, strict=True):
@@ -91,16 +88,18 @@ class Images:
     def _held(
         self, event: Event, before: bytes | None, unread: Callable[[str], bool], loose: Callable[[str], bool]
     ) -> Image | None:
-        name = f"{event.database}.{event.collection}"
-        if before is None and event.kind != "insert" and unread(name):
+        name, kind = ".".join(event.name), event.kind
+        if before is None and kind != "insert" and unread(name):
             return None
-        if self._after != "held" or event.kind == "insert":
+        if self._after != "held" or kind == "insert":
             return self._plain(event)
-        before = event.before if before is None else before
-        if event.kind != "update" or event.full is not None:
-            return self._plain(event)._replace(before=before)
+        if kind != "update" or event.parts.full_document is not None:
+            image = self._plain(event)
+            return image if before is None else image._replace(before=before)
+        if before is None:
+            before = event.document(event.parts.full_document_before_change)
         if before is not None:
-            return Image(event, Op.UPDATE, before, updated(before, event.update or b""), "delta")
+            return Image(event, Op.UPDATE, before, applied(before, event.data, event.parts), "delta")
         if loose(name):
             return Image(event, Op.UPDATE, None, None, None)
         raise UnsupportedChange(
@@ -109,16 +108,17 @@ class Images:
 
     def _plain(self, event: Event) -> Image:
         """What the event itself has."""
-        op = OPS[event.kind]
+        op, parts = OPS[event.kind], event.parts
         taken = None
-        if event.kind == "update":
+        if op is Op.UPDATE and parts.operation_type == "update":
             taken = "lookup" if self._after == "lookup" else "post_image"
-            if event.full is None and self._after == "post_image":
+            if parts.full_document is None and self._after == "post_image":
                 raise UnsupportedChange(
-                    f"an update of {event.database}.{event.collection} at {event.token['_data']} came without its post-image",
+                    f"an update of {'.'.join(event.name)} at {event.token['_data']} came without its post-image",
                     hint="enable changeStreamPreAndPostImages on the collection and keep images longer than the longest "
                     "stop, or set source.after: held",
                 )
         elif op is not Op.DELETE:
             taken = "event"
-        return Image(event, op, event.before, event.full, taken)
+        before, after = event.document(parts.full_document_before_change), event.document(parts.full_document)
+        return Image(event, op, before, after, taken)

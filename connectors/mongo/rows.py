@@ -29,7 +29,7 @@ class DocumentRows:
         """One change for each collection."""
         runs: dict[tuple[str, str], list[Image]] = {}
         for image in images:
-            runs.setdefault((image.event.database, image.event.collection), []).append(image)
+            runs.setdefault(image.event.name, []).append(image)
         return [self._change(*name, run) for name, run in runs.items()]
 
     def read(self, piece: Piece, moment: Time, now_us: int) -> list[DocumentChange]:
@@ -59,7 +59,7 @@ class DocumentRows:
             [id_json(image.event.id) for image in images],
             [None if image.before is None else value_json(image.before) for image in images],
             [None if image.after is None else value_json(image.after) for image in images],
-            [None if image.event.update is None else described(image.event.update) for image in images],
+            [described(image.event.data, image.event.parts) for image in images],
             origin,
             [self._place(image.event, image.after_from) for image in images],
         )
@@ -69,11 +69,11 @@ class DocumentRows:
         return collection, self._origin.block(collection, snapshot)
 
     def _place(self, event: Event, after_from: str | None) -> DocumentOrigin:
-        seconds, ordinal = event.time
-        wall = event.wall_ms
-        micros = seconds * 1_000_000 if wall is None else wall * 1_000
-        lsid = None if event.lsid is None else self._lsid(event.lsid)
-        return DocumentOrigin(micros, ordinal, lsid, event.txn_number, wall, after_from)
+        parts = event.parts
+        time, wall = parts.cluster_time or 0, parts.wall_time_ms
+        micros = (time >> 32) * 1_000_000 if wall is None else wall * 1_000
+        lsid = None if parts.lsid is None else self._lsid(event.document(parts.lsid))
+        return DocumentOrigin(micros, time & 0xFFFFFFFF, lsid, parts.txn_number, wall, after_from)
 
 
 _SNAPSHOT = {"incremental": "incremental"}

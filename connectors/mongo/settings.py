@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -11,6 +12,8 @@ SnapshotMode = Literal["initial", "no_data", "when_needed"]
 AfterMode = Literal["held", "post_image", "lookup"]
 
 SYSTEM_DATABASES = frozenset({"admin", "config", "local"})
+# A rename across databases and $out fill a collection of such a name before it gets its own.
+_SERVERS_OWN = re.compile(r"system\.|tmp[A-Za-z0-9]{5}\.renameCollection$|tmp\.agg_out\.")
 _WILD = frozenset("*?[")
 
 
@@ -66,8 +69,8 @@ class MongoSettings:
         return Scope(database, None if _WILD & set(collection) else collection)
 
     def captures(self, database: str, collection: str) -> bool:
-        """Whether a collection is captured. The server's own never are."""
-        if database in SYSTEM_DATABASES or collection.startswith("system."):
+        """Whether a collection is captured. The server's own never are, nor what it fills and then renames."""
+        if database in SYSTEM_DATABASES or _SERVERS_OWN.match(collection):
             return False
         name = f"{database}.{collection}"
         if any(fnmatch.fnmatchcase(name, pattern) for pattern in self.exclude):

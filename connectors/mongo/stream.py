@@ -22,8 +22,9 @@ _DOING = "reading the change stream"
 class Batch(NamedTuple):
     """What one read gave."""
 
-    events: Sequence[bytes]
-    """In BSON."""
+    data: bytes
+    place: int
+    """Where in ``data`` the array of events begins."""
     token: Mapping[str, Any] | None
     """Where the stream has come to after them; None if the server did not say."""
 
@@ -84,7 +85,7 @@ class ChangeStream:
             _DOING,
         )
         self._cursor = reply.cursor
-        return Batch(reply.documents, reply.token)
+        return Batch(reply.data, reply.place, reply.token)
 
     @property
     def ended(self) -> bool:
@@ -99,7 +100,7 @@ class ChangeStream:
     def _open(self, start: dict[str, Any], batch: int = _BATCH) -> Reply:
         reply = self._aggregate([{"$changeStream": self._options() | start}], batch)
         self._cursor = reply.cursor
-        self._waiting = Batch(reply.documents, reply.token) if reply.documents else None
+        self._waiting = None if reply.empty else Batch(reply.data, reply.place, reply.token)
         return reply
 
     def _options(self) -> dict[str, Any]:

@@ -36,12 +36,12 @@ class Structure:
 
     def changed(self, event: Event, state: SnapshotState) -> tuple[list[SchemaChange], SnapshotState]:
         """What is published of ``event``, and what is left to be read after it."""
-        name = f"{event.database}.{event.collection}"
-        concerned = [(event.database, event.collection)]
+        name = ".".join(event.name)
+        concerned = [event.name]
         if event.kind == "drop":
             state = state.without({name})
             self._store.rename(name, None)
-        elif event.kind == "rename" and event.to is not None:
+        elif event.kind == "rename":
             concerned.append(event.to)
             state = self._renamed(name, event.to, state)
         if not self._tells(event, concerned):
@@ -52,7 +52,7 @@ class Structure:
         if not self._settings.include_schema_changes or event.kind == "invalidate":
             return False
         if event.kind == "dropDatabase":
-            return any(pattern.split(".", 1)[0] == event.database for pattern in self._settings.include) or (
+            return any(pattern.split(".", 1)[0] == event.name[0] for pattern in self._settings.include) or (
                 self._settings.scope.database is None
             )
         return any(self._captures(*each) for each in concerned)
@@ -75,29 +75,29 @@ class Structure:
         return replace(left, jobs=(*left.jobs, Job(kind, (target,))))
 
     def _change(self, event: Event) -> SchemaChange:
-        micros = event.time.seconds * 1_000_000 if event.wall_ms is None else event.wall_ms * 1_000
-        origin = self._origin.schema_block(event.database, event.collection, micros, event.time.ordinal)
-        statement = orjson.dumps(_command(event)).decode()
-        return SchemaChange(event.database, statement, origin, _table_changes(event))
+        wall = event.parts.wall_time_ms
+        micros = event.time.seconds * 1_000_000 if wall is None else wall * 1_000
+        origin = self._origin.schema_block(*event.name, micros, event.time.ordinal)
+        return SchemaChange(event.name[0], orjson.dumps(_command(event)).decode(), origin, _table_changes(event))
 
 
 def _command(event: Event) -> Mapping[str, Any]:
     """The event as the command that would do the same."""
+    database, collection = event.name
     if event.kind == "dropDatabase":
-        return {"dropDatabase": 1, "$db": event.database}
-    if event.kind == "rename" and event.to is not None:
-        return {"renameCollection": f"{event.database}.{event.collection}", "to": ".".join(event.to)}
-    return {event.kind: event.collection, "$db": event.database}
+        return {"dropDatabase": 1, "$db": database}
+    if event.kind == "rename":
+        return {"renameCollection": f"{database}.{collection}", "to": ".".join(event.to)}
+    return {event.kind: collection, "$db": database}
 
 
 def _table_changes(event: Event) -> list[Mapping[str, Any]]:
     """Debezium's ``tableChanges``, without a table: collections declare no columns."""
     if event.kind == "dropDatabase":
         return []
-    names = [(event.database, event.collection)]
-    if event.kind == "rename" and event.to is not None:
-        names.append(event.to)
-    kinds = [_TYPES.get(event.kind, "ALTER")] if len(names) == 1 else ["DROP", "CREATE"]
+    names, kinds = [event.name], [_TYPES.get(event.kind, "ALTER")]
+    if event.kind == "rename":
+        names, kinds = [event.name, event.to], ["DROP", "CREATE"]
     return [
         {"type": kind, "id": f'"{database}"."{collection}"', "table": None}
         for kind, (database, collection) in zip(kinds, names, strict=True)

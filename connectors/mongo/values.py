@@ -1,29 +1,34 @@
-"""Updates as change events tell them, and what they make of a document."""
+"""Updates as change events tell them."""
 
 from __future__ import annotations
 
-from bson import decode, encode
-
+from connectors.mongo.change_event import ChangeEvent
 from connectors.mongo.extended_json import update_json
+from connectors.mongo.raw_bson import elements
 from connectors.source import DocumentUpdate
-from streamtrain.errors import UnsupportedChange
+
+_EMPTY = b"\x05\0\0\0\0"
 
 
-def updated(document: bytes, description: bytes) -> bytes:
-    """The document after an update. Raises UnsupportedChange on one of a nested field."""
-    held, delta = decode(document), decode(description)
-    for path in (*delta["updatedFields"], *delta["removedFields"], *delta.get("truncatedArrays", ())):
-        if "." in path:
-            raise UnsupportedChange(
-                f"an update of {path!r} cannot be applied to the document that is held",
-                hint="set source.after: post_image or lookup",
-            )
-    held.update(delta["updatedFields"])
-    return encode({name: value for name, value in held.items() if name not in delta["removedFields"]})
+def described(data: bytes, parts: ChangeEvent) -> DocumentUpdate | None:
+    """What the ``updateDescription`` of an event in ``data`` says; None if it has none."""
+    if parts.update_description is None:
+        return None
+    updated = b"{}" if parts.updated_fields is None else update_json(data, parts.updated_fields)
+    return DocumentUpdate(updated, _removed(data, parts.removed_fields), _truncated(data, parts.truncated_arrays))
 
 
-def described(description: bytes) -> DocumentUpdate:
-    """What an ``updateDescription`` says."""
-    delta = decode(description)
-    truncated = [(each["field"], each["newSize"]) for each in delta.get("truncatedArrays") or ()]
-    return DocumentUpdate(update_json(encode(delta["updatedFields"])), delta["removedFields"], truncated)
+def _removed(data: bytes, place: int | None) -> list[str]:
+    if place is None or data.startswith(_EMPTY, place):
+        return []
+    return [data[each.value + 4 : each.end - 1].decode() for each in elements(data, place)]
+
+
+def _truncated(data: bytes, place: int | None) -> list[tuple[str, int]]:
+    if place is None or data.startswith(_EMPTY, place):
+        return []
+    found = list[tuple[str, int]]()
+    for each in elements(data, place):
+        parts = {part.name: data[part.value : part.end] for part in elements(data, each.value)}
+        found.append((parts[b"field"][4:-1].decode(), int.from_bytes(parts[b"newSize"], "little")))
+    return found

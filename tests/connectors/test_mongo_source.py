@@ -1,0 +1,261 @@
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pymongo
+import pytest
+from bson import DBRef, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Timestamp, encode
+from bson.raw_bson import RawBSONDocument
+
+from connectors.mongo.events import id_of
+from connectors.mongo.extended_json import id_json, value_json
+from connectors.source import Position
+from streamtrain.envelope import Op
+from streamtrain.errors import AccessDenied, PositionLost, SourceUnavailable
+from tests.connectors.mongo_capture import drained, flat, folded, opened, settings, statements
+from tests.mongo_server import MongoServer, Settings
+
+IDS: list[Any] = [
+    1, 2.5, Int64(2_147_483_657), Decimal128("7.5"), "1", "123", {"a": 1, "b": "x"}, b"bytes", ObjectId("65a000000000000000000001"),
+    False, True, datetime(2020, 1, 1, tzinfo=UTC), Timestamp(5, 1), MinKey(), MaxKey(), Regex("^a", "i"), -4, "", None,
+]  # fmt: skip
+VERSIONS = ((4, 4, 1), (5, 0, 0), (8, 0, 0))
+
+
+@pytest.fixture(params=VERSIONS, ids=str)
+def server(request: pytest.FixtureRequest) -> Iterator[MongoServer]:
+    with MongoServer(Settings(version=request.param)) as started:
+        yield started
+
+
+@pytest.fixture
+def client(server: MongoServer) -> Iterator[pymongo.MongoClient[Any]]:
+    with pymongo.MongoClient[Any](server.url) as connected:
+        yield connected
+
+
+def stored(client: pymongo.MongoClient[Any], *names: str) -> dict[tuple[str, bytes], bytes]:
+    """The collections' documents as they are shown."""
+    found = {}
+    for name in names:
+        database, collection = name.split(".", 1)
+        options: Any = client.codec_options.with_options(document_class=RawBSONDocument)
+        for document in client[database].get_collection(collection, options).find():
+            found[name, id_json(id_of(document.raw))] = value_json(document.raw)
+    return found
+
+
+def test_a_snapshot_reads_documents_of_every_type_of_id_and_the_stream_goes_on(
+    server: MongoServer, client: pymongo.MongoClient[Any], tmp_path: Path
+) -> None:
+    client.shop.events.insert_many([{"_id": each, "v": {"n": 0, "list": [1, 2]}} for each in IDS])
+    with opened(settings(server.url, tmp_path, "shop.events")) as source:
+        read, _ = drained(source)
+        assert [change.op for change in flat(read)] == [Op.READ] * len(IDS)
+        for each in IDS:
+            client.shop.events.update_one({"_id": each}, {"$set": {"v.n": 1}, "$push": {"v.list": 3}})
+        streamed, _ = drained(source)
+        assert {change.after_from for change in flat(streamed)} <= {"delta", "post_image"}
+        assert folded(flat(read + streamed)) == stored(client, "shop.events")
+        client.shop.events.delete_many({})
+        gone, _ = drained(source)
+    assert folded(flat(read + streamed + gone)) == {}
+
+
+def wrote(collection: Any, chance: random.Random) -> None:
+    """One random change of one document."""
+    key = {"_id": chance.choice([1, "1", 2.0, 7, 8, 9, "z"])}
+    updates: list[Any] = [
+        {"$set": {"a.b.c": chance.random()}}, {"$unset": {"a": ""}}, {"$push": {"list": chance.randrange(9)}},
+        {"$pop": {"list": 1}}, {"$inc": {"n": 1}}, {"$set": {"list.5": "far"}}, {"$rename": {"n": "m"}},
+    ]  # fmt: skip
+    step = chance.randrange(4)
+    if step == 0:
+        collection.delete_one(key)
+    elif step == 1:
+        collection.replace_one(key, {"n": chance.randrange(99), "list": [1, 2, 3]}, upsert=True)
+    else:
+        collection.update_one(key, chance.choice(updates))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_read_a_kill_comes_after_what_was_committed_and_what_follows_fold_to_the_collections(
+    server: MongoServer, client: pymongo.MongoClient[Any], tmp_path: Path, seed: int
+) -> None:
+    chance = random.Random(seed)
+    names = ("shop.a", "shop.b")
+    client.shop.a.insert_many([{"_id": each, "n": 0, "list": [0]} for each in [*range(20), "1", "z"]])
+    chosen = settings(server.url, tmp_path, "shop.*")
+    committed, position = list[Any](), None
+    for _ in range(8):
+        unconfirmed = list[Any]()
+        with opened(chosen, position) as source:
+            for _ in range(chance.randrange(1, 7)):
+                for _ in range(chance.randrange(4)):
+                    wrote(chance.choice([client.shop.a, client.shop.b]), chance)
+                batch = source.read(0.02)
+                unconfirmed += batch.changes
+                if chance.random() < 0.4 and batch.position is not None:  # the topics' transaction is committed
+                    committed, position, unconfirmed = committed + unconfirmed, batch.position, []
+                    if chance.random() < 0.7:
+                        source.confirm(position)
+    with opened(chosen, position) as source:
+        committed += drained(source)[0]
+    assert folded(flat(committed)) == stored(client, *names)
+
+
+def test_a_store_that_is_not_the_positions_stops_capture_or_begins_again(
+    server: MongoServer, client: pymongo.MongoClient[Any], tmp_path: Path
+) -> None:
+    client.shop.events.insert_many([{"_id": n} for n in range(3)])
+    with opened(settings(server.url, tmp_path, "shop.events")) as source:
+        position = drained(source)[1]
+    other = tmp_path / "other.db"
+    with (
+        pytest.raises(PositionLost, match="store of documents"),
+        opened(settings(server.url, tmp_path, "shop.events", store=other), position),
+    ):
+        pass
+    again = settings(server.url, tmp_path, "shop.events", store=other, snapshot="when_needed")
+    with opened(again, position) as source:
+        assert [change.op for change in flat(drained(source)[0])] == [Op.READ] * 3
+    with opened(settings(server.url, tmp_path, "shop.events", store=other, after="lookup"), position) as source:
+        assert drained(source)[0] == []
+
+
+def test_two_captures_do_not_share_a_store(server: MongoServer, tmp_path: Path) -> None:
+    chosen = settings(server.url, tmp_path, "shop.events")
+    with opened(chosen), pytest.raises(SourceUnavailable, match="in use"), opened(chosen):
+        pass
+
+
+@pytest.mark.parametrize("include", ["shop.events", "shop.*", "*.*"])
+def test_drops_and_renames_are_told_and_the_stream_goes_on(
+    server: MongoServer, client: pymongo.MongoClient[Any], tmp_path: Path, include: str
+) -> None:
+    client.shop.events.insert_one({"_id": 1})
+    with opened(settings(server.url, tmp_path, include)) as source:
+        drained(source)
+        client.shop.events.rename("moved")
+        client.shop.events.insert_one({"_id": 2})
+        client.shop.events.drop()
+        client.shop.events.insert_one({"_id": 3})
+        client.drop_database("shop")
+        client.shop.events.insert_one({"_id": 4})
+        events, position = drained(source)
+        told = statements(events)
+        assert {"renameCollection": "shop.events", "to": "shop.moved"} in told
+        assert {"drop": "events", "$db": "shop"} in told
+        assert ({"dropDatabase": 1, "$db": "shop"} in told) == (include != "shop.events")
+        assert [change.key for change in flat(events) if change.name == "shop.events"] == [b"2", b"3", b"4"]
+    with opened(settings(server.url, tmp_path, include), position) as source:
+        client.shop.events.update_one({"_id": 4}, {"$set": {"v": 1}})
+        changes = flat(drained(source)[0])
+    assert [(each.before, each.after) for each in changes] == [(b'{"_id": 4}', b'{"_id": 4,"v": 1}')]
+
+
+def test_documents_of_a_renamed_collection_are_still_held(
+    server: MongoServer, client: pymongo.MongoClient[Any], tmp_path: Path
+) -> None:
+    client.shop.events.insert_many([{"_id": n} for n in range(20)])
+    client.other.plain.insert_many([{"_id": n} for n in range(4)])
+    with opened(settings(server.url, tmp_path, "shop.*")) as source:
+        source.read(0.05)
+        client.shop.events.rename("moved")
+        client.admin.command("renameCollection", "other.plain", to="shop.plain")
+        read, _ = drained(source)
+        client.shop.moved.update_many({}, {"$set": {"v": 1}})
+        client.shop.plain.update_many({}, {"$set": {"v": 1}})
+        changed, _ = drained(source)
+    reads = [(each.name, each.key) for each in flat(read) if each.op is Op.READ]
+    assert len(reads) == len(set(reads)) == 24
+    assert len([each for each in flat(changed) if each.before is not None]) == 24
+
+
+def test_a_position_that_the_oplog_has_lost_is_never_passed_over_in_silence(tmp_path: Path) -> None:
+    small = Settings(version=(4, 4, 1), oplog_entries=40)
+    with MongoServer(small) as server, pymongo.MongoClient[Any](server.url) as client:
+        client.shop.events.insert_one({"_id": 0})
+        chosen = settings(server.url, tmp_path, "shop.events")
+        with opened(chosen) as source:
+            position = drained(source)[1]
+        client.shop.events.insert_one({"_id": 1})
+        client.noise.other.insert_many([{"_id": n} for n in range(60)])
+        for n in range(60):
+            client.noise.other.update_one({"_id": n}, {"$set": {"v": 1}})
+        with pytest.raises(PositionLost), opened(chosen, position):
+            pass
+        with opened(settings(server.url, tmp_path, "shop.events", snapshot="when_needed"), position) as source:
+            assert [change.key for change in flat(drained(source)[0])] == [b"0", b"1"]
+
+
+def test_an_idle_collection_keeps_its_place_while_the_oplog_rolls(tmp_path: Path) -> None:
+    small = Settings(version=(4, 4, 1), oplog_entries=40)
+    with MongoServer(small) as server, pymongo.MongoClient[Any](server.url) as client:
+        client.shop.events.insert_one({"_id": 0})
+        chosen = settings(server.url, tmp_path, "shop.events")
+        position: Position | None = None
+        with opened(chosen) as source:
+            drained(source)
+            for turn in range(8):
+                client.noise.other.insert_many([{"_id": turn * 10 + n} for n in range(10)])
+                position = source.read(0.05).position
+        with opened(chosen, position) as source:
+            client.shop.events.update_one({"_id": 0}, {"$set": {"v": 1}})
+            assert [change.before for change in flat(drained(source)[0])] == [b'{"_id": 0}']
+
+
+def test_collections_that_are_captured_from_now_on_are_read_though_the_stream_gets_wider(
+    server: MongoServer, client: pymongo.MongoClient[Any], tmp_path: Path
+) -> None:
+    client.shop.a.insert_one({"_id": 1})
+    client.shop.b.insert_one({"_id": 2})
+    with opened(settings(server.url, tmp_path, "shop.a")) as source:
+        client.shop.a.insert_one({"_id": 3})
+        first, position = drained(source)
+    client.shop.a.insert_one({"_id": 4})
+    with opened(settings(server.url, tmp_path, "shop.a", "shop.b"), position) as source:
+        second, _ = drained(source)
+    assert folded(flat([*first, *second])) == stored(client, "shop.a", "shop.b")
+
+
+def test_what_the_document_after_an_update_is_from_is_said(tmp_path: Path) -> None:
+    with MongoServer(Settings()) as server, pymongo.MongoClient[Any](server.url) as client:
+        client.shop.create_collection("events", changeStreamPreAndPostImages={"enabled": True})
+        for after, said in (("held", "post_image"), ("post_image", "post_image"), ("lookup", "lookup")):
+            client.shop.events.delete_many({})
+            client.shop.events.insert_one({"_id": 1})
+            store = tmp_path / f"{after}.db"
+            with opened(settings(server.url, tmp_path, "shop.events", after=after, store=store)) as source:
+                drained(source)
+                client.shop.events.update_one({"_id": 1}, {"$set": {"v": 1}})
+                (change,) = flat(drained(source)[0])
+            assert (change.after_from, change.before, change.after) == (said, b'{"_id": 1}', b'{"_id": 1,"v": 1}')
+
+
+def test_an_update_of_a_document_that_cannot_be_had_stops_or_is_empty_but_never_guessed(
+    client: pymongo.MongoClient[Any], server: MongoServer, tmp_path: Path
+) -> None:
+    client.shop.events.insert_one({"_id": 1, "reference": DBRef("a", 1)})
+    with opened(settings(server.url, tmp_path, "shop.events", after="lookup", snapshot="no_data")) as source:
+        client.shop.events.update_one({"_id": 1}, {"$set": {"v": 1}})
+        client.shop.events.delete_one({"_id": 1})
+        changes = flat(drained(source)[0])
+    assert [(each.op, each.after, each.after_from) for each in changes] == [
+        (Op.UPDATE, None, "lookup"), (Op.DELETE, None, None),
+    ]  # fmt: skip
+
+
+def test_a_url_that_lets_nobody_in_shows_no_password(tmp_path: Path) -> None:
+    url = "mongodb://reader:hunter2@127.0.0.1:1/?serverSelectionTimeoutMS=200"
+    with (
+        pytest.raises((SourceUnavailable, AccessDenied)) as refused,
+        opened(settings(url, tmp_path, "a.b", timeout_s=0.2)),
+    ):
+        pass
+    assert "hunter2" not in str(refused.value)
+    assert encode({}) == b"\x05\0\0\0\0"
