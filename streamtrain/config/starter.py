@@ -21,7 +21,7 @@ topic:
   prefix: shop                   # topics are PREFIX.DATABASE.TABLE: shop.shop.events
 
 state:
-  url: sqlite:///streamtrain.db  # beside this file | mysql://USER:PASSWORD@HOST:PORT/DATABASE
+  url: sqlite:///streamtrain.db  # beside this file | mysql://… | mongodb://USER:PASSWORD@HOST:PORT/DATABASE
 
 examples:
   from: shop.events

@@ -189,10 +189,8 @@ class MongoDatabase:
         try:
             yield
         except (PyMongoError, BSONError) as error:
-            servers = self._client.topology_description.server_descriptions().values()
-            causes = [server.error for server in servers if server.error is not None]
             # Without the driver's error, whose text shows commands with the rows in them.
-            raise classified(failure(error, causes), self.where) from None
+            raise classified(failure(error, self._client.topology_description), self.where) from None
 
 
 class MongoTransaction:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from bson.errors import BSONError
@@ -16,6 +15,7 @@ from pymongo.errors import (
     PyMongoError,
     ServerSelectionTimeoutError,
 )
+from pymongo.topology_description import TopologyDescription
 from pymongo.uri_parser import parse_uri
 
 from streamtrain.errors import ConfigError
@@ -28,19 +28,28 @@ _FORM = "mongodb://user:password@host:port,host:port/database?replicaSet=name"
 _ESCAPED = "special characters in a password are written as %40"
 
 
-def failure(error: Exception, causes: Sequence[BaseException]) -> Failure:
+def failure(error: Exception, topology: TopologyDescription) -> Failure:
     """What an error of the driver says, without the documents that it may show."""
     if isinstance(error, DocumentTooLarge):
         return Failure("a document is too large", DOCUMENT_TOO_LARGE)
     if isinstance(error, BSONError):
         return Failure(f"a document cannot be stored ({type(error).__name__})")
+    if isinstance(error, OperationFailure) and not isinstance(error, ConnectionFailure):
+        return _answered(error)
+    servers = topology.server_descriptions().values()
+    causes = [server.error for server in servers if server.error is not None]
+    text = str(error).partition(" (configured timeouts")[0].partition(", Timeout: ")[0].partition(", full error")[0]
     if isinstance(error, ConnectionFailure):
-        text = str(error).partition(" (configured timeouts")[0].partition(", Timeout: ")[0].partition(", full error")[0]
         label = UNKNOWN_COMMIT if error.has_error_label(UNKNOWN_COMMIT) else TRANSIENT
-        unreached = isinstance(error, ServerSelectionTimeoutError)
-        return Failure(text, labels=[label], unreached=unreached, causes=causes)
-    if not isinstance(error, OperationFailure):
-        return Failure(f"{type(error).__name__}: {error}")
+        return Failure(text, None, [label], unreached=isinstance(error, ServerSelectionTimeoutError), causes=causes)
+    if isinstance(error, ConfigurationError):
+        # No server is known as long as the hosts of mongodb+srv:// could not be looked up.
+        met = any(server.is_server_type_known for server in servers)
+        return Failure(text, unreached=not met, misfit=met)
+    return Failure(f"{type(error).__name__}: {text}")
+
+
+def _answered(error: OperationFailure) -> Failure:
     details = error.details or {}
     answer = (details.get("writeErrors") or [details])[0] if isinstance(error, BulkWriteError) else details
     labels = details.get("errorLabels") or ([UNKNOWN_COMMIT] if error.has_error_label(UNKNOWN_COMMIT) else [])

@@ -70,6 +70,8 @@ class Failure:
     unreached: bool = False
     causes: Sequence[BaseException] = ()
     """Why connections to the servers failed."""
+    misfit: bool = False
+    """The driver refuses to work with this kind of server."""
 
 
 def classified(failure: Failure, where: str) -> StreamtrainError:
@@ -84,6 +86,8 @@ def classified(failure: Failure, where: str) -> StreamtrainError:
         return ConfigError(said, hint=_STANDALONE_HINT)
     if failure.unreached:
         return StateUnavailable(said, hint=_UNREACHED_HINT)
+    if failure.misfit:
+        return ConfigError(said, hint="state needs MongoDB 4.4 or newer, as a replica set or a sharded cluster")
     otherwise = StateUnavailable if TRANSIENT in failure.labels else FatalError
     kind, hint = CLASSED.get(failure.code or 0, (otherwise, ""))
     return kind(said, hint=hint)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from typing import Any
 
 import pymongo
 import pytest
+from pymongo.errors import ConfigurationError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
@@ -16,11 +18,13 @@ from streamtrain.errors import AccessDenied, ConfigError, FatalError, FencedOut,
 from streamtrain.state.checkpoints import CheckpointStore
 from streamtrain.state.layout import COMPONENTS, RUNS, SCHEDULE
 from streamtrain.state.mongo import MongoDatabase
-from streamtrain.state.mongo_errors import missing_rights, unfit
+from streamtrain.state.mongo_client import failure
+from streamtrain.state.mongo_errors import Failure, classified, missing_rights, unfit
 from streamtrain.state.records import CheckpointDraft
 from streamtrain.tls import Tls, TlsMode
 from streamtrain.topic.base import TopicPartition
 from tests.mongo_server import MongoServer
+from tests.mongo_server.recordings import exchanges
 from tests.servers.mongo import Mongo
 
 LOG = TopicPartition("shop.shop.events", 0)
@@ -153,6 +157,40 @@ def test_a_conflict_in_the_middle_of_a_transaction_ends_it(
             second.insert(COMPONENTS, [{"run": "shop", "component": "trainer"}])
     with database.transaction() as read:
         assert read.select(RUNS, SHOP, columns=["epoch"]) == [{"epoch": 1}]
+
+
+@pytest.mark.parametrize(
+    ("scenario", "expected"),
+    [
+        ("checkpoint_transaction_conflicts", {112: StateUnavailable, 251: StateUnavailable, 11000: FatalError}),
+        ("standalone_refuses", {40573: FatalError}),
+        ("roles_nobody", {13: AccessDenied}),
+    ],
+)
+def test_what_a_real_server_answered_comes_to_this_and_shows_no_document(
+    scenario: str, expected: dict[int, type[StreamtrainError]]
+) -> None:
+    replies = [exchange.reply for exchange in exchanges(scenario) if exchange.reply is not None]
+    refusals = [(one, labels_of(reply)) for reply in replies for one in [reply, *reply.get("writeErrors", [])]]
+    found = {
+        one["code"]: classified(Failure(one["errmsg"], one["code"], labels), "here")
+        for one, labels in refusals
+        if "errmsg" in one
+    }
+    assert {code: type(error) for code, error in found.items()} == expected
+    assert not any(sign in error.message for error in found.values() for sign in "{}")
+
+
+def labels_of(reply: dict[str, Any]) -> list[str]:
+    return list(reply.get("errorLabels", []))
+
+
+def test_hosts_that_cannot_be_looked_up_may_come_back_and_servers_that_do_not_fit_will_not() -> None:
+    error = ConfigurationError("The DNS query name does not exist: _mongodb._tcp.nowhere.invalid.")
+    with pymongo.MongoClient[dict[str, Any]]("mongodb://nowhere.invalid", connect=False) as client:
+        said = failure(error, client.topology_description)
+    assert type(classified(said, "here")) is StateUnavailable
+    assert type(classified(replace(said, unreached=False, misfit=True), "here")) is ConfigError
 
 
 def test_two_runs_do_not_wait_for_each_other(database: MongoDatabase, opened: Callable[..., MongoDatabase]) -> None:
