@@ -7,15 +7,19 @@ The writing half is ``connectors/envelope.py``; the two packages meet here and i
 from __future__ import annotations
 
 from binascii import a2b_base64
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
 import orjson
 
+from streamtrain.documents import document as document_row
 from streamtrain.errors import RejectedRecord
 
 Fields = dict[str, Any]
+Row = Mapping[str, Any]
+"""The columns of a row, or a document of MongoDB, of which every dotted path is a column."""
 
 
 class Op(Enum):
@@ -42,8 +46,8 @@ class Envelope:
     """One change of one row: the row before and after it, and when the source committed it."""
 
     op: Op
-    before: Fields | None
-    after: Fields | None
+    before: Row | None
+    after: Row | None
     committed_ms: int
     """Commit time by the source's clock, milliseconds since 1970; 0 if the record does not say."""
 
@@ -76,7 +80,7 @@ def decode(value: bytes) -> Envelope:
     op = _OPS.get(letter) if type(letter) is str else None
     if op is None:
         raise RejectedRecord("unknown_op", f"unknown operation {letter!r}")
-    before, after = document.get("before"), document.get("after")
+    before, after = (_image(document.get(image)) for image in _IMAGES)
     _check_images(op, before, after)
     return Envelope(op, before, after, _committed_ms(document))
 
@@ -133,9 +137,16 @@ def _fields_of(schema: Any) -> list[Fields]:
     return [field for field in fields if type(field) is dict] if type(fields) is list else []
 
 
+def _image(image: object) -> Row | None:
+    """One side of a change; MongoDB's documents are text in it."""
+    if image is None or type(image) is dict:
+        return image
+    if type(image) is str:
+        return document_row(image)
+    raise RejectedRecord("malformed", "'before' and 'after' must be objects, the text of a document, or null")
+
+
 def _check_images(op: Op, before: object, after: object) -> None:
-    if not (before is None or type(before) is dict) or not (after is None or type(after) is dict):
-        raise RejectedRecord("malformed", "'before' and 'after' must be objects or null")
     if op is Op.DELETE:
         if after is not None:
             raise RejectedRecord("malformed", "a delete with 'after'")

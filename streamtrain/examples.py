@@ -21,7 +21,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from streamtrain.envelope import Envelope, Fields, Op, canonical_key, decode
+from streamtrain.envelope import Envelope, Op, Row, canonical_key, decode
 from streamtrain.errors import RejectedRecord
 from streamtrain.topic.base import Records
 
@@ -31,7 +31,7 @@ class Examples:
     """What one slice teaches, as columns of equal length; ``slots`` are indexes into the slice's records."""
 
     slots: list[int] = field(default_factory=list)
-    rows: list[Fields] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
     labels: list[Any] = field(default_factory=list)
     weights: list[float] = field(default_factory=list)
     """+1 to learn, -1 to retract."""
@@ -100,7 +100,9 @@ def _take(examples: Examples, slot: int, envelope: Envelope, label: str) -> None
         return
     if envelope.before is None:
         raise RejectedRecord(
-            "missing_before", "an update without 'before': the source must log full row images (binlog_row_image=FULL)"
+            "missing_before",
+            "an update without 'before': the source must log full row images (MySQL: binlog_row_image=FULL; MongoDB: "
+            "pre-images, or a connector that holds the documents)",
         )
     _take_update(examples, slot, envelope, label)
 
@@ -115,13 +117,13 @@ def _take_update(examples: Examples, slot: int, envelope: Envelope, label: str) 
         _add(examples, slot, envelope.before, after, weight=1.0, scored=before is None)
 
 
-def _label(row: Fields | None, label: str) -> Any:
+def _label(row: Row | None, label: str) -> Any:
     if row is None or label not in row:
         raise RejectedRecord("missing_column", f"the row has no column {label!r}, which is the label")
     return row[label]
 
 
-def _add(examples: Examples, slot: int, row: Fields | None, label: Any, *, weight: float, scored: bool) -> None:
+def _add(examples: Examples, slot: int, row: Row | None, label: Any, *, weight: float, scored: bool) -> None:
     examples.slots.append(slot)
     examples.rows.append(row or {})
     examples.labels.append(label)

@@ -18,7 +18,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "streamtrain.log": set(),
     "streamtrain.faults": set(),
     "streamtrain.retrying": set(),
-    "streamtrain.envelope": set(),
+    "streamtrain.documents": set(),
+    "streamtrain.envelope": {"streamtrain.documents"},
     "streamtrain.tls": set(),
     "streamtrain.login": {"streamtrain.tls"},
     "streamtrain.avro": {"streamtrain.envelope"},
@@ -68,7 +69,9 @@ MAY_IMPORT: dict[str, set[str]] = {
         "connectors.signals", "connectors.source", "connectors.checks", "streamtrain.envelope", "streamtrain.login", "streamtrain.tls",
     },
     "connectors.documents": {"connectors.source", "streamtrain.envelope", "streamtrain.topic"},
-    "connectors.mongo": {"connectors.signals", "connectors.source", "connectors.checks", "streamtrain.envelope"},
+    "connectors.mongo": {
+        "connectors.signals", "connectors.source", "connectors.checks", "streamtrain.documents", "streamtrain.envelope",
+    },
     "connectors.sqlite": {"connectors.source", "connectors.checks", "streamtrain.envelope"},
 }  # fmt: skip
 

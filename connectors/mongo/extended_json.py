@@ -15,8 +15,9 @@ from typing import ClassVar
 
 from connectors.mongo import raw_bson as bson
 from connectors.mongo.escaped_characters import escaped_bits
-from connectors.mongo.json_values import END_OF_9999_MS, decimal_text, double_text, iso_text, quoted
+from connectors.mongo.json_values import END_OF_9999_MS, decimal_text, double_text, quoted
 from connectors.mongo.raw_bson import Element, elements, malformed
+from streamtrain.documents import iso_text
 
 Write = Callable[[bytes, int, bool], bytes]
 """Writes the document that begins at a place, or a part of it. True: bytes that are not UTF-8 become U+FFFD, as Debezium

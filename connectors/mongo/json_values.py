@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import UTC, datetime, timedelta
 
 from connectors.mongo.escaped_characters import escaped_ranges
 
 _SHORT = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _CLASS = "".join(f"\\u{first:04x}-\\u{last:04x}" for first, last in escaped_ranges())
 _ESCAPED = re.compile(f'["\\\\\x00-\x1f\x7f{_CLASS}\U00010000-\U0010ffff]')
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 END_OF_9999_MS = 253_402_300_800_000
 """Milliseconds from 1970 to the year 10000."""
@@ -57,12 +55,6 @@ def decimal_text(data: bytes) -> str:
         exponent, coefficient = bits >> 113 & 0x3FFF, bits & (1 << 113) - 1
     digits = str(coefficient) if coefficient < _COEFFICIENT_END else "0"
     return sign + _scientific(digits, exponent - _EXPONENT_BIAS)
-
-
-def iso_text(milliseconds: int) -> str:
-    """A time of the years 1970 to 9999 in ISO 8601, with as many digits of the second as it needs."""
-    text = (_EPOCH + timedelta(milliseconds=milliseconds)).isoformat(timespec="milliseconds").removesuffix("+00:00")
-    return (text.rstrip("0").rstrip(".") if milliseconds % 1000 else text[:-4]) + "Z"
 
 
 def _escape(found: re.Match[str]) -> str:
