@@ -23,6 +23,8 @@ class Client:
 
     number: int
     user: str | None = None
+    subject: str | None = None
+    """Of the certificate that the client showed, as RFC 2253 writes it."""
     login: Any = None
     """A conversation of SCRAM that is under way."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ class Settings:
     """None for a standalone, which has no change streams."""
     now: Callable[[], float] = time.time
     """Seconds since 1970, for cluster times and dates."""
+    tls: ssl.SSLContext | None = None
+    """Of a server: connections then have to be encrypted."""
 
 
 class Member:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import socket
+import ssl
 import threading
 from typing import Self
 
@@ -17,6 +18,8 @@ from tests.mongo_server.errors import ConnectionClosed
 from tests.mongo_server.member import Member, Settings
 from tests.mongo_server.replay import Replay
 from tests.mongo_server.wire import EXHAUST_ALLOWED, MORE_TO_COME, Reader, Request, answer
+
+SHORT_NAMES = {"commonName": "CN", "organizationName": "O", "organizationalUnitName": "OU", "countryName": "C"}
 
 
 class MongoServer:
@@ -104,8 +107,12 @@ class MongoServer:
             self._start(self._serve, connection, number)
 
     def _serve(self, connection: socket.socket, number: int) -> None:
-        reader, client, replies = Reader(connection), Client(number), itertools.count(1)
+        client, replies = Client(number), itertools.count(1)
         try:
+            if (tls := self.member.settings.tls) is not None:
+                connection = self._connections[number] = tls.wrap_socket(connection, server_side=True)
+                client.subject = _subject(connection)
+            reader = Reader(connection)
             while (request := reader.read()) is not None:
                 self._answer(connection, client, request, replies)
         except (ConnectionClosed, OSError):
@@ -134,6 +141,15 @@ def _awaiting(command: Document, reply: object) -> Document:
     if "topologyVersion" in command and isinstance(reply, dict):
         return {**command, "topologyVersion": reply.get("topologyVersion", command["topologyVersion"])}
     return command
+
+
+def _subject(connection: ssl.SSLSocket) -> str | None:
+    """The subject of the client's certificate, its most specific part first; None where it showed none."""
+    certificate = connection.getpeercert()
+    if not certificate:
+        return None
+    parts = [pair for part in certificate["subject"] for pair in part]  # type: ignore[union-attr]
+    return ",".join(f"{SHORT_NAMES.get(name, name)}={value}" for name, value in reversed(parts))
 
 
 def _hang_up(connection: socket.socket) -> None:

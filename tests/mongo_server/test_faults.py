@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pymongo
 import pytest
 from bson import Timestamp
-from pymongo.errors import OperationFailure
+from pymongo.errors import OperationFailure, ServerSelectionTimeoutError
 
 from tests.mongo_server import MongoServer, User
 from tests.mongo_server.replay import Replay, inserts
+from tests.servers.certificates import Authority
 
 Client = pymongo.MongoClient[dict[str, Any]]
 Started = Callable[..., MongoServer]
@@ -129,3 +132,32 @@ def test_many_clients_write_at_once_and_nothing_is_lost(mongo_server: Started) -
         assert client.shop.counters.find_one() == {"_id": 0, "n": 100}
         events = [next(stream) for _ in range(101)][1:]
     assert [event["updateDescription"]["updatedFields"]["n"] for event in events] == list(range(1, 101))
+
+
+def test_a_certificate_is_a_login(mongo_server: Started, tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    own, reader, stranger = (
+        authority.certify("server", "127.0.0.1"),
+        authority.certify("reader"),
+        authority.certify("x"),
+    )
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(own.cert, own.key)
+    tls.load_verify_locations(authority.ca)
+    tls.verify_mode = ssl.CERT_OPTIONAL
+    server = mongo_server(tls=tls)
+    server.add_user(User("CN=reader", "$external", "", [{"role": "read", "db": "shop"}]))
+    options = {"tls": True, "tlsCAFile": str(authority.ca), "authMechanism": "MONGODB-X509"}
+    with Client(server.url, tlsCertificateKeyFile=str(reader.both), **options) as client:
+        assert client.shop.orders.find_one() is None
+    with (
+        Client(server.url, tlsCertificateKeyFile=str(stranger.both), **options) as client,
+        pytest.raises(OperationFailure) as raised,
+    ):
+        client.shop.orders.find_one()
+    assert raised.value.code == 18
+    with (
+        Client(server.url, serverSelectionTimeoutMS=500) as client,
+        pytest.raises(ServerSelectionTimeoutError),
+    ):
+        client.shop.orders.find_one()

@@ -38,6 +38,15 @@ def _continue(context: Context) -> Document:
     return {"conversationId": 1, "done": True, "payload": answer}
 
 
+def _authenticate(context: Context) -> Document:
+    """By the certificate of the connection: MONGODB-X509."""
+    subject = context.client.subject
+    if subject is None or subject not in context.member.access.users:
+        raise CommandError(18, "Authentication failed.")
+    context.client.user = subject
+    return {"dbname": "$external", "user": subject}
+
+
 def _logout(context: Context) -> Document:
     context.client.user = None
     return {}
@@ -94,6 +103,7 @@ def _privilege(role: Document) -> Document:
 COMMANDS = {
     "saslStart": _start,
     "saslContinue": _continue,
+    "authenticate": _authenticate,
     "logout": _logout,
     "createUser": _create,
     "dropUser": _drop,
