@@ -49,6 +49,10 @@ class Access:
             return False
         return any(_grants(role, command, database, whole=whole_deployment) for role in user.roles)
 
+    def sees(self, name: str | None, database: str) -> bool:
+        """Whether a database is in the user's list of them."""
+        return self.allows(name, "find", database, whole_deployment=False)
+
 
 def _grants(role: Document, command: str, database: str, *, whole: bool) -> bool:
     name = role["role"]

@@ -29,6 +29,8 @@ class Settings:
     oplog_entries: int = 1_000_000
     replica_set: str | None = "rs0"
     """None for a standalone, which has no change streams."""
+    sharded: bool = False
+    """Whether to be a mongos of a sharded cluster, as far as a driver can tell from its greeting."""
     now: Callable[[], float] = time.time
     """Seconds since 1970, for cluster times and dates."""
     tls: ssl.SSLContext | None = None
@@ -89,7 +91,9 @@ class Member:
         operation = {"ts": last, "t": self.term}
         wall = self.engine.clock.wall()
         body: Document = {"topologyVersion": self.topology_version}
-        if self.settings.replica_set is not None:
+        if self.settings.sharded:
+            body |= {"ismaster" if legacy else "isWritablePrimary": True, "msg": "isdbgrid"}
+        elif self.settings.replica_set is not None:
             me = {"primary": self.address, "me": self.address} if self.primary else {"me": self.address}
             body |= {"hosts": [self.address], "setName": self.settings.replica_set, "setVersion": 1}
             body |= {"ismaster" if legacy else "isWritablePrimary": self.primary, "secondary": not self.primary, **me}

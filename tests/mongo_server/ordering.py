@@ -14,7 +14,6 @@ from tests.mongo_server.documents import Element, plain
 MISSING = object()
 """What a path finds where there is no field: sorts as null, but is not equal to it."""
 EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - the codec's dates are naive and mean UTC
-RANK_OF_TYPE = {"number": 10, "string": 15, "object": 20, "array": 25, "bool": 40, "date": 45}
 
 
 def sort_key(value: Any) -> tuple[Any, ...]:

@@ -41,7 +41,3 @@ def value(document: Any, path: str) -> Any:
         else:
             return MISSING
     return found
-
-
-def has(document: Mapping[str, Any], path: str) -> bool:
-    return value(document, path) is not MISSING

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
-import socket
 from typing import Any, Self
 
 from bson import Timestamp
 
 from tests.mongo_server import MongoServer, Settings, User
-from tests.mongo_server.documents import Document, encode, plain
+from tests.mongo_server.connection import Connection
+from tests.mongo_server.documents import Document
 from tests.mongo_server.mapping import Mapping
 from tests.mongo_server.recordings import Exchange
-from tests.mongo_server.wire import HEADER, OP_MSG, Reader
 
 VERSION = (4, 4, 1)
 STREAM_WAIT_MS = 1
@@ -34,9 +32,7 @@ class Player:
         settings = Settings(version=VERSION, replica_set=replica_set, now=lambda: float(self.second))
         self.server = MongoServer(settings)
         self.mapping = Mapping()
-        self._sockets: dict[int, socket.socket] = {}
-        self._numbers = itertools.count(1)
-        self._user: str | None = None
+        self._connections: dict[int, Connection] = {}
 
     @property
     def member(self) -> Any:
@@ -91,21 +87,17 @@ class Player:
 
     def send(self, connection: int, command: Document) -> Document | None:
         """A command over the wire; None where the server hangs up."""
-        if connection not in self._sockets:
-            self._sockets[connection] = socket.create_connection(("127.0.0.1", self.server.port))
-        wire = self._sockets[connection]
-        content = b"\0\0\0\0\0" + encode(command)
-        wire.sendall(HEADER.pack(HEADER.size + len(content), next(self._numbers), 0, OP_MSG) + content)
-        reply = Reader(wire).read()
-        return None if reply is None else {name: plain(value) for name, value in reply.command.items()}
+        if connection not in self._connections:
+            self._connections[connection] = Connection(self.server.port)
+        return self._connections[connection].ask(command)
 
     def __enter__(self) -> Self:
         self.server.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        for wire in self._sockets.values():
-            wire.close()
+        for connection in self._connections.values():
+            connection.__exit__()
         self.server.__exit__()
 
 

@@ -39,7 +39,8 @@ class MongoServer:
 
     @property
     def url(self) -> str:
-        replica_set = self.member.settings.replica_set
+        settings = self.member.settings
+        replica_set = None if settings.sharded else settings.replica_set
         return f"mongodb://{self.member.address}/" + (f"?replicaSet={replica_set}" if replica_set else "")
 
     def __enter__(self) -> Self:
@@ -55,6 +56,12 @@ class MongoServer:
         self.kill_connections()
         for thread in self._threads:
             thread.join()
+
+    def kill_cursors(self) -> None:
+        """End every cursor, as an administrator or a timeout does."""
+        with self.member.engine.changed:
+            self.member.cursors.open.clear()
+            self.member.engine.changed.notify_all()
 
     def kill_connections(self) -> None:
         """Hang up on every client."""

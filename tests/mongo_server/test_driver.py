@@ -14,6 +14,7 @@ from pymongo.errors import AutoReconnect, BulkWriteError, OperationFailure
 from connectors.mongo.change_event import cut
 from connectors.mongo.delta import applied
 from tests.mongo_server import MongoServer
+from tests.mongo_server.connection import Connection
 from tests.servers.mongo import Mongo
 
 Client = pymongo.MongoClient[dict[str, Any]]
@@ -119,9 +120,14 @@ def test_a_driver_repeats_a_write_whose_connection_broke_and_it_is_done_once(
         client.admin.command("configureFailPoint", "failCommand", mode={"times": 1}, data=fail)
         client.shop.orders.insert_one({"_id": 1})
         assert client.shop.orders.count_documents({}) == 1
+
+
+def test_connections_are_killed_when_a_test_says_so(mongo_server: Callable[..., MongoServer]) -> None:
+    server = mongo_server()
+    with Connection(server.port) as connection:
+        assert connection.ask({"ping": 1, "$db": "admin"}) is not None
         server.kill_connections()
-        client.shop.orders.insert_one({"_id": 2})
-        assert client.shop.orders.count_documents({}) == 2
+        assert connection.ask({"ping": 1, "$db": "admin"}) is None
 
 
 def test_writes_are_refused_between_two_elections(mongo_server: Callable[..., MongoServer]) -> None:

@@ -161,3 +161,26 @@ def test_a_certificate_is_a_login(mongo_server: Started, tmp_path: Path) -> None
         pytest.raises(ServerSelectionTimeoutError),
     ):
         client.shop.orders.find_one()
+
+
+def test_a_cluster_is_read_through_its_router(mongo_server: Started) -> None:
+    server = mongo_server(sharded=True)
+    with Client(server.url) as client, client.shop.watch() as stream, client.start_session() as session:
+        client.shop.orders.insert_one({"_id": 1})
+        assert client.is_mongos
+        with session.start_transaction():
+            client.shop.orders.insert_one({"_id": 2}, session=session)
+        assert [next(stream)["documentKey"]["_id"] for _ in range(2)] == [1, 2]
+
+
+def test_a_wait_ends_when_its_cursor_is_killed(mongo_server: Started) -> None:
+    server = mongo_server()
+    with Client(server.url) as client:
+        client.shop.orders.insert_one({"_id": 1})
+        opened = client.shop.command("aggregate", "orders", pipeline=[{"$changeStream": {}}], cursor={})["cursor"]
+        killed = threading.Timer(0.1, server.kill_cursors)
+        killed.start()
+        with pytest.raises(OperationFailure) as raised, client.start_session():
+            client.shop.command({"getMore": opened["id"], "collection": "orders", "maxTimeMS": 30_000})
+        assert raised.value.code in {237, 43}
+        killed.join()

@@ -141,7 +141,9 @@ def _list_databases(context: Context) -> Document:
     names = dict.fromkeys(["admin", "config", "local"]) | dict.fromkeys(
         database for database, _ in context.engine.catalog.collections
     )
-    found: list[Document] = [{"name": name, "sizeOnDisk": Int64(4096), "empty": False} for name in sorted(names)]
+    access, user = context.member.access, context.client.user
+    seen = [name for name in sorted(names) if access.sees(user, name)]
+    found: list[Document] = [{"name": name, "sizeOnDisk": Int64(4096), "empty": False} for name in seen]
     wanted: Mapping[str, Any] = context.option("filter", {})
     found = [one for one in found if matches(one, wanted)]
     if context.option("nameOnly"):

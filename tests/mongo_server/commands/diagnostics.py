@@ -22,6 +22,8 @@ OF_REPLICATION = (
 
 
 def _replica_set(context: Context) -> str:
+    if context.member.settings.sharded:
+        raise CommandError(59, f"{context.name} is not supported through mongos")
     name = context.member.settings.replica_set
     if name is None:
         raise CommandError(76, "not running with --replSet")

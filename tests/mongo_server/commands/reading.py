@@ -215,8 +215,7 @@ def _more_events(context: Context, cursor: Cursor, stream: ChangeStream) -> Docu
             if left <= 0 or context.member.stopping:
                 break
             context.engine.changed.wait(left)
-            context.member.cursors.get(cursor.number, context.session)
-            _check_interrupted(context, interrupted)
+            _check_interrupted(context, cursor, interrupted)
             batch = stream.read(most)
     except CommandError:
         context.member.cursors.close(cursor.number)
@@ -226,7 +225,9 @@ def _more_events(context: Context, cursor: Cursor, stream: ChangeStream) -> Docu
     return _stream_reply(cursor, batch.events, batch.token, "nextBatch", ended=batch.ended)
 
 
-def _check_interrupted(context: Context, before: int) -> None:
+def _check_interrupted(context: Context, cursor: Cursor, before: int) -> None:
+    if cursor.number not in context.member.cursors.open:
+        raise CommandError(237, "cursor was killed while it waited")
     if context.member.interrupted != before:
         raise CommandError(11602, "operation was interrupted")
 
