@@ -186,6 +186,8 @@ def test_planted_breaches_are_found(text: str, room: str, tmp_path: Path, monkey
         ("connectors.relay, connectors.mysql.source, connectors.sqlite.source, streamtrain.topic.kafka", "torch"),
         ("streamtrain.envelope", "torch kafka confluent_kafka sqlalchemy"),
         ("streamtrain.learner", "confluent_kafka sqlalchemy pymysql"),
+        ("streamtrain.state.checkpoints, streamtrain.state.ledger", "sqlalchemy pymysql pymongo"),
+        ("streamtrain.state.mongo", "sqlalchemy pymysql"),
     ],
 )
 def test_a_room_does_not_load_what_it_does_not_need(modules: str, absent: str) -> None:

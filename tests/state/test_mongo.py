@@ -133,6 +133,18 @@ def test_a_transaction_that_a_killed_process_left_open_is_ended_by_the_next_one(
         store.open_run("shop", {}, held=writer)
 
 
+def test_a_server_that_ends_no_session_is_waited_for(
+    database: MongoDatabase, opened: Callable[..., MongoDatabase], fail: Callable[..., None]
+) -> None:
+    store_in(database).open_run("shop", {})
+    fail("killSessions", 1000, errorCode=8000)
+    with ExitStack() as first:
+        first.enter_context(database.transaction()).lock(RUNS, SHOP)
+        time = Time(*[lambda: None] * 30, first.close)
+        assert store_in(with_time(opened, time)).open_run("shop", {}).epoch == 2
+    assert time.now_s > 2
+
+
 def test_a_lock_that_is_not_got_is_given_up_in_time(
     database: MongoDatabase, opened: Callable[..., MongoDatabase]
 ) -> None:
