@@ -6,7 +6,9 @@ Format: https://debezium.io/documentation/reference/stable/connectors/mongodb.ht
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
 
 import orjson
 
@@ -25,6 +27,55 @@ def document_messages(change: DocumentChange, now_ns: int) -> Messages:
     """
     keys = [b'{"id":%b}' % _text(key) for key in change.keys]
     return with_tombstones(change.ops, keys, _envelopes(change, now_ns))
+
+
+def document_envelopes(change: DocumentChange, now_ns: int) -> Iterator[dict[str, Any]]:
+    """The same envelopes as values of a schema."""
+    clock = {"ts_ms": now_ns // 1_000_000, "ts_us": now_ns // 1_000, "ts_ns": now_ns}
+    markers = change.markers or [change.origin["snapshot"]] * len(change)
+    parts = change.transactions or [None] * len(change)
+    for at, (origin, update, part) in enumerate(zip(change.origins, change.updates, parts, strict=True)):
+        before, after = change.before[at], change.after[at]
+        yield {
+            "before": None if before is None else before.decode(),
+            "after": None if after is None else after.decode(),
+            "updateDescription": None if update is None else _update_block(update),
+            "source": source_block(change.origin, origin, markers[at]),
+            "transaction": None if part is None else asdict(part),
+            "op": change.ops[at].value,
+            **clock,
+        }
+
+
+def source_block(shared: Mapping[str, Any], origin: DocumentOrigin, snapshot: str) -> dict[str, Any]:
+    """The ``source`` block of one change."""
+    micros = origin.committed_us
+    return {
+        "version": shared["version"],
+        "connector": shared["connector"],
+        "name": shared["name"],
+        "ts_ms": micros // 1_000,
+        "snapshot": snapshot,
+        "db": shared["db"],
+        "sequence": None,
+        "ts_us": micros,
+        "ts_ns": micros * 1_000,
+        "collection": shared["collection"],
+        "ord": origin.ord,
+        "lsid": origin.lsid,
+        "txnNumber": origin.txn_number,
+        "wallTime": origin.wall_ms,
+        "after_from": origin.after_from,
+    }
+
+
+def _update_block(update: DocumentUpdate) -> dict[str, Any]:
+    truncated = [{"field": name, "size": size} for name, size in update.truncated]
+    return {
+        "removedFields": list(update.removed) or None,
+        "updatedFields": update.updated.decode(),
+        "truncatedArrays": truncated or None,
+    }
 
 
 def with_tombstones(ops: Sequence[Op], keys: Sequence[bytes], values: Sequence[bytes]) -> Messages:
@@ -67,12 +118,9 @@ def _text(document: bytes) -> bytes:
 
 
 def _update(update: DocumentUpdate) -> bytes:
-    truncated = [{"field": name, "size": size} for name, size in update.truncated]
-    return b'{"removedFields":%b,"updatedFields":%b,"truncatedArrays":%b}' % (
-        orjson.dumps(list(update.removed)) if update.removed else _NULL,
-        _text(update.updated),
-        orjson.dumps(truncated) if truncated else _NULL,
-    )
+    if not (update.removed or update.truncated):
+        return b'{"removedFields":null,"updatedFields":%b,"truncatedArrays":null}' % _text(update.updated)
+    return orjson.dumps(_update_block(update))
 
 
 def _sources(change: DocumentChange) -> Iterator[bytes]:

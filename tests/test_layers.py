@@ -58,7 +58,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "connectors.serializing", "connectors.source", "streamtrain.envelope", "streamtrain.topic",
     },
     "connectors.formats": {
-        "connectors.messages", "connectors.serializing", "connectors.source", "streamtrain.avro", "streamtrain.envelope",
+        "connectors.documents", "connectors.messages", "connectors.serializing", "connectors.source", "streamtrain.avro",
+        "streamtrain.envelope",
         "streamtrain.topic",
     },
     "connectors.serializing": {
@@ -70,7 +71,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "connectors.documents": {"connectors.source", "streamtrain.envelope", "streamtrain.topic"},
     "connectors.mongo": {
-        "connectors.signals", "connectors.source", "connectors.checks", "streamtrain.documents", "streamtrain.envelope",
+        "connectors.documents", "connectors.signals", "connectors.source", "connectors.checks", "streamtrain.documents",
+        "streamtrain.envelope",
     },
     "connectors.sqlite": {"connectors.source", "connectors.checks", "streamtrain.envelope"},
 }  # fmt: skip

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from connectors.documents import document_envelopes, with_tombstones
 from connectors.formats.avro_rows import RowWriter
 from connectors.formats.connect import (
     HEARTBEAT_KEY,
@@ -15,6 +16,7 @@ from connectors.formats.connect import (
     TRANSACTION_VALUE,
     Schema,
     TableSchemas,
+    document_schemas,
     schema_change_schemas,
     source_schema,
     table_schemas,
@@ -33,7 +35,6 @@ from connectors.serializing import (
 from connectors.source import Change, DocumentChange, Heartbeat, Row, SourceEvent, Table, TransactionEvent
 from streamtrain.avro import AvroWriter, header, long_bytes, string_bytes
 from streamtrain.envelope import Op, topic_name
-from streamtrain.errors import ConfigError
 from streamtrain.topic.base import Messages
 
 Register = Callable[[str, str], int]
@@ -69,10 +70,18 @@ class AvroSerializer:
             writer_of = self._document(heartbeat_topic(self._prefix), lambda: (HEARTBEAT_KEY, HEARTBEAT_VALUE))
             return (writer_of.message(heartbeat_key(self._prefix), heartbeat_document(now_ns)),)
         if isinstance(event, DocumentChange):
-            raise ConfigError("documents have no Avro yet", hint="set topic.format to json")
+            return (self._documents_of(event, now_ns),)
         connector = str(event.origin["connector"])
         writer_of = self._document(self._prefix, lambda: schema_change_schemas(connector))
         return (writer_of.message({"databaseName": event.database}, schema_document(event, now_ns)),)
+
+    def _documents_of(self, change: DocumentChange, now_ns: int) -> Addressed:
+        collection = change.collection
+        topic = topic_name(self._prefix, collection.database, collection.name)
+        writer = self._document(topic, lambda: document_schemas(collection, self._prefix))
+        keys = [writer.key({"id": key.decode()}) for key in change.keys]
+        values = [writer.value(envelope) for envelope in document_envelopes(change, now_ns)]
+        return Addressed(topic, with_tombstones(change.ops, keys, values))
 
     def _table(self, change: Change) -> _TableWriter:
         table = change.table
@@ -111,9 +120,15 @@ class _DocumentWriter:
         self._value = (header_of(value, False), AvroWriter(avro_schema(value)))
 
     def message(self, key: Mapping[str, Any], value: Mapping[str, Any]) -> Addressed:
-        key_bytes = self._key[0] + self._key[1].encode(key)
-        value_bytes = self._value[0] + self._value[1].encode(value)
-        return Addressed(self._topic, Messages([key_bytes], [value_bytes]), partitions=1)
+        return Addressed(self._topic, Messages([self.key(key)], [self.value(value)]), partitions=1)
+
+    def key(self, key: Mapping[str, Any]) -> bytes:
+        """A key."""
+        return self._key[0] + self._key[1].encode(key)
+
+    def value(self, value: Mapping[str, Any]) -> bytes:
+        """A value."""
+        return self._value[0] + self._value[1].encode(value)
 
 
 class _TableWriter:

@@ -1,4 +1,4 @@
-"""Kafka Connect's schemas, and those that Debezium's connectors for MySQL and MariaDB give their records.
+"""Kafka Connect's schemas, and those that Debezium's connectors for MySQL, MariaDB and MongoDB give their records.
 
 Names, versions and the order of fields are Debezium 3.5's. The types of columns come from ``Table.types``.
 https://debezium.io/documentation/reference/stable/connectors/mysql.html#mysql-events
@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from connectors.source import FieldType, Table
+from connectors.source import Collection, FieldType, Table
 from streamtrain.errors import ConfigError
 
 Type = Literal["boolean", "int8", "int16", "int32", "int64", "float32", "float64", "string", "bytes", "array", "struct"]
@@ -182,14 +182,64 @@ _TABLE_CHANGE = Schema(
 )
 
 
+_JSON = Schema("string", True, "io.debezium.data.Json", 1)
+_CHANGE_STREAM = "io.debezium.connector.mongodb.changestream"
+_UPDATE = Schema(
+    "struct",
+    True,
+    f"{_CHANGE_STREAM}.updatedescription",
+    1,
+    fields=_fields(
+        removedFields=_NAMES,
+        updatedFields=_JSON,
+        truncatedArrays=Schema(
+            "array",
+            optional=True,
+            items=Schema(
+                "struct", name=f"{_CHANGE_STREAM}.truncatedarray", version=1, fields=_fields(field=_STRING, size=_INT32)
+            ),
+        ),
+    ),
+)
+_DOCUMENT_SOURCE_FIELDS = (
+    *_SOURCE_FIELDS[:9],
+    *_fields(collection=_STRING, ord=_INT32, lsid=_TEXT, txnNumber=_NUMBER, wallTime=_NUMBER, after_from=_TEXT),
+)
+"""Debezium's, and where ``after`` is from."""
+_SOURCES = {
+    "mysql": ("mysql", _SOURCE_FIELDS),
+    "mariadb": ("mariadb", _SOURCE_FIELDS),
+    "mongodb": ("mongo", _DOCUMENT_SOURCE_FIELDS),
+}
+
+
 def source_schema(connector: str) -> Schema:
-    """The ``source`` block of a connector: ``mysql``, ``mariadb``. Raises ConfigError for one that has no schema."""
-    if connector not in {"mysql", "mariadb"}:
+    """The ``source`` block of a connector: ``mysql``, ``mariadb``, ``mongodb``. Raises ConfigError for one without a schema."""
+    known = _SOURCES.get(connector)
+    if known is None:
         raise ConfigError(
             f"records of a source of kind {connector} have no schema: its columns hold values of any type",
             hint="set topic.format to json",
         )
-    return Schema("struct", name=f"io.debezium.connector.{connector}.Source", version=1, fields=_SOURCE_FIELDS)
+    return Schema("struct", name=f"io.debezium.connector.{known[0]}.Source", version=1, fields=known[1])
+
+
+def document_schemas(collection: Collection, prefix: str) -> tuple[Schema, Schema]:
+    """Key and envelope of a collection's messages.
+
+    https://debezium.io/documentation/reference/stable/connectors/mongodb.html#mongodb-create-events
+    """
+    name = f"{prefix}.{collection.full_name}"
+    envelope = Schema(
+        "struct",
+        name=f"{name}.Envelope",
+        version=2,
+        fields=(
+            *_fields(before=_JSON, after=_JSON, updateDescription=_UPDATE, source=source_schema("mongodb")),
+            *_fields(transaction=TRANSACTION, op=_STRING, ts_ms=_NUMBER, ts_us=_NUMBER, ts_ns=_NUMBER),
+        ),
+    )
+    return Schema("struct", name=f"{name}.Key", fields=_fields(id=_STRING)), envelope
 
 
 def schema_change_schemas(connector: str) -> tuple[Schema, Schema]:

@@ -12,12 +12,13 @@ from connectors.formats.connect import (
     TRANSACTION_KEY,
     TRANSACTION_VALUE,
     Schema,
+    document_schemas,
     schema_change_schemas,
     table_schemas,
 )
 from connectors.formats.connect_json import json_schema
 from connectors.serializing import Addressed, JsonSerializer
-from connectors.source import Change, Heartbeat, SourceEvent, Table, TransactionEvent
+from connectors.source import Change, Collection, DocumentChange, Heartbeat, SourceEvent, Table, TransactionEvent
 from streamtrain.envelope import Op
 from streamtrain.topic.base import Messages
 
@@ -35,6 +36,7 @@ class SchemaJsonSerializer:
         self._prefix = prefix
         self._json = JsonSerializer(prefix)
         self._tables: dict[tuple[str, str], tuple[Table, Heads]] = {}
+        self._collections: dict[Collection, Heads] = {}
         self._structure: dict[str, Heads] = {}
         self._transaction = _heads(TRANSACTION_KEY, TRANSACTION_VALUE)
         self._heartbeat = _heads(HEARTBEAT_KEY, HEARTBEAT_VALUE)
@@ -48,6 +50,11 @@ class SchemaJsonSerializer:
     def _heads(self, event: SourceEvent | Heartbeat) -> Heads:
         if isinstance(event, Change):
             return self._table(event)
+        if isinstance(event, DocumentChange):
+            heads = self._collections.get(event.collection)
+            if heads is None:
+                heads = self._collections[event.collection] = _heads(*document_schemas(event.collection, self._prefix))
+            return heads
         if isinstance(event, TransactionEvent):
             return self._transaction
         if isinstance(event, Heartbeat):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 from connectors.mongo.client import Time
 from connectors.mongo.events import Event, events_of
-from connectors.mongo.images import OPS, Images
+from connectors.mongo.images import OPS, Image, Images
 from connectors.mongo.position import StreamPosition
 from connectors.mongo.rows import DocumentRows
 from connectors.mongo.settings import MongoSettings
@@ -18,6 +18,7 @@ from connectors.mongo.snapshots.snapshots import Snapshots
 from connectors.mongo.store import DocumentStore
 from connectors.mongo.stream import ChangeStream
 from connectors.mongo.structure import STRUCTURE, Structure
+from connectors.mongo.transactions import Transactions
 from connectors.source import SourceBatch, SourceEvent
 from streamtrain.errors import UnsupportedChange
 
@@ -56,6 +57,7 @@ class Capture:
         self._at_end = False
         self._position = position
         self._opened_at = position.data
+        self._transactions = Transactions(position.transaction)
         # A token of no event may lie a moment ahead of the log.
         self._given = Time(0, 0)
 
@@ -67,6 +69,7 @@ class Capture:
             batch=self._store.batch,
             store=self._store.identity,
             snapshots=self._snapshots.state.to_json(),
+            transaction=self._transactions.to_json(),
         )
 
     def read(self, timeout_s: float) -> SourceBatch:
@@ -151,12 +154,20 @@ class Capture:
         captured = [event for event in events if event.kind in OPS and self._captures(*event.name)]
         changes: list[SourceEvent] = []
         if captured:
-            changes += self._rows.changes(self._images_of(captured))
+            changes += self._told(self._images_of(captured))
+        if (time := self._transactions.time) is not None and self.passed(time):
+            changes += self._transactions.ended()
         if events and events[-1].kind not in OPS:
             changes += self._restructured(events[-1])
         return changes
 
-    def _images_of(self, events: Sequence[Event]) -> Iterable[Any]:
+    def _told(self, images: Sequence[Image]) -> list[SourceEvent]:
+        if not self._settings.transaction_metadata:
+            return [*self._rows.changes(images)]
+        told, parts = self._transactions.placed([image.event for image in images])
+        return [*told, *self._rows.changes(images, parts)]
+
+    def _images_of(self, events: Sequence[Event]) -> list[Image]:
         state = self._snapshots.state
         unread, loose = state.unread("initial"), state.unread("unpublished")
         holds = self._settings.after == "held"

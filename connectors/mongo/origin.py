@@ -27,23 +27,3 @@ class OriginWriter:
             "db": collection.database,
             "collection": collection.name,
         }
-
-    def schema_block(self, database: str, collection: str, committed_us: int, ordinal: int) -> dict[str, Any]:
-        """The whole block, for a change of structure."""
-        return {
-            "version": __version__,
-            "connector": "mongodb",
-            "name": self._prefix,
-            "ts_ms": committed_us // 1_000,
-            "snapshot": "false",
-            "db": database,
-            "sequence": None,
-            "ts_us": committed_us,
-            "ts_ns": committed_us * 1_000,
-            "collection": collection,
-            "ord": ordinal,
-            "lsid": None,
-            "txnNumber": None,
-            "wallTime": None,
-            "after_from": None,
-        }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -13,7 +14,7 @@ from connectors.mongo.images import Image
 from connectors.mongo.origin import OriginWriter
 from connectors.mongo.snapshots.snapshots import Piece
 from connectors.mongo.values import described
-from connectors.source import Collection, DocumentChange, DocumentOrigin
+from connectors.source import Collection, DocumentChange, DocumentOrigin, TransactionPart
 from streamtrain.envelope import Op
 
 
@@ -25,12 +26,18 @@ class DocumentRows:
         self._lsid = lru_cache(maxsize=1_024)(_lsid)
         self._block = lru_cache(maxsize=65_536)(self._known)
 
-    def changes(self, images: Iterable[Image]) -> list[DocumentChange]:
-        """One change for each collection."""
-        runs: dict[tuple[str, str], list[Image]] = {}
-        for image in images:
-            runs.setdefault(image.event.name, []).append(image)
-        return [self._change(*name, run) for name, run in runs.items()]
+    def changes(
+        self, images: Sequence[Image], parts: Sequence[TransactionPart | None] | None = None
+    ) -> list[DocumentChange]:
+        """One change for each collection. ``parts`` are the images' places in their transactions, if they are told."""
+        runs: dict[tuple[str, str], list[int]] = {}
+        for at, image in enumerate(images):
+            runs.setdefault(image.event.name, []).append(at)
+        changes = list[DocumentChange]()
+        for name, run in runs.items():
+            change = self._change(*name, [images[at] for at in run])
+            changes.append(change if parts is None else replace(change, transactions=[parts[at] for at in run]))
+        return changes
 
     def read(self, piece: Piece, moment: Time, now_us: int) -> list[DocumentChange]:
         """What a snapshot has read, as of ``moment``."""

@@ -11,12 +11,13 @@ from typing import Any
 
 import orjson
 
+from connectors.documents import source_block
 from connectors.mongo.events import Event
 from connectors.mongo.origin import OriginWriter
 from connectors.mongo.settings import MongoSettings
 from connectors.mongo.snapshots.state import Job, Kind, SnapshotState
 from connectors.mongo.store import DocumentStore
-from connectors.source import SchemaChange
+from connectors.source import Collection, DocumentOrigin, SchemaChange
 
 _ALTERATIONS = frozenset({
     "create", "createIndexes", "dropIndexes", "modify", "refineCollectionShardKey", "reshardCollection", "shardCollection",
@@ -77,7 +78,8 @@ class Structure:
     def _change(self, event: Event) -> SchemaChange:
         wall = event.parts.wall_time_ms
         micros = event.time.seconds * 1_000_000 if wall is None else wall * 1_000
-        origin = self._origin.schema_block(*event.name, micros, event.time.ordinal)
+        shared = self._origin.block(Collection(*event.name))
+        origin = source_block(shared, DocumentOrigin(micros, event.time.ordinal, None, None, wall, None), "false")
         return SchemaChange(event.name[0], orjson.dumps(_command(event)).decode(), origin, _table_changes(event))
 
 

@@ -125,6 +125,7 @@ def mongo_settings(config: Config, part: MongoConfig) -> MongoSettings:
         snapshot=part.snapshot,
         after=part.after,
         store=part.store,
+        transaction_metadata=part.transaction_metadata,
         include_schema_changes=part.include_schema_changes,
         max_rows=part.commit_rows,
         chunk_rows=min(part.commit_rows, MOST_CHUNK_ROWS),

@@ -167,6 +167,11 @@ class MongoSource(CapturedSource):
         default=True,
         description="Publish drops, renames and other changes of captured collections to the topic that is called `topic.prefix`.",
     )
+    transaction_metadata: bool = Field(
+        default=False,
+        description="Publish beginnings and ends of multi-document transactions to `PREFIX.transaction`, and in each change where "
+        "in its transaction it is, as Debezium's `provide.transaction.metadata`.",
+    )
 
 
 class Topics(Section):

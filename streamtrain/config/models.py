@@ -211,8 +211,6 @@ class Config(Section):
             raise at_key(
                 "topic.format", "must be json: SQLite's columns hold values of any type, which no schema declares"
             )
-        if topic.format != "json" and self.source.kind == "mongo":
-            raise at_key("topic.format", "must be json: documents are published in no other format yet")
         if topic.format == "avro" and topic.registry is None:
             raise at_key("topic.registry", "is required where topic.format is avro")
         return self
