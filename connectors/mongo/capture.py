@@ -15,6 +15,7 @@ from connectors.mongo.position import StreamPosition
 from connectors.mongo.rows import DocumentRows
 from connectors.mongo.settings import MongoSettings
 from connectors.mongo.snapshots.snapshots import Snapshots
+from connectors.mongo.snapshots.state import SnapshotState
 from connectors.mongo.store import DocumentStore
 from connectors.mongo.stream import ChangeStream
 from connectors.mongo.structure import STRUCTURE, Structure
@@ -57,6 +58,8 @@ class Capture:
         self._at_end = False
         self._position = position
         self._opened_at = position.data
+        self.signal_offset = position.signals
+        """Signals up to here were obeyed; None: none were looked for yet."""
         self._transactions = Transactions(position.transaction)
         # A token of no event may lie a moment ahead of the log.
         self._given = Time(0, 0)
@@ -70,6 +73,7 @@ class Capture:
             store=self._store.identity,
             snapshots=self._snapshots.state.to_json(),
             transaction=self._transactions.to_json(),
+            signals=self.signal_offset,
         )
 
     def read(self, timeout_s: float) -> SourceBatch:
@@ -91,6 +95,15 @@ class Capture:
 
     def _batch(self, changes: Sequence[SourceEvent], lag_ms: int | None) -> SourceBatch:
         return SourceBatch(changes, self.position.to_json(), lag_ms, snapshot=self._snapshots.progress())
+
+    @property
+    def snapshot_state(self) -> SnapshotState:
+        """What is left to be read."""
+        return self._snapshots.state
+
+    def change_snapshots(self, state: SnapshotState) -> None:
+        """Go on with what a signal has made of what is left to be read."""
+        self._snapshots.change(state)
 
     @property
     def finished(self) -> bool:

@@ -18,15 +18,18 @@ from connectors.mongo.client import Client, Deployment, Time
 from connectors.mongo.position import StreamPosition
 from connectors.mongo.settings import MongoSettings
 from connectors.mongo.snapshots.reader import ChunkReader
+from connectors.mongo.snapshots.signalled import obeyed
 from connectors.mongo.snapshots.snapshots import Snapshots
 from connectors.mongo.snapshots.state import Job, SnapshotState
 from connectors.mongo.store import DocumentStore
 from connectors.mongo.stream import ChangeStream
+from connectors.signals import SignalChannel, parse
 from connectors.source import NO_NOTES, Position, SourceBatch
 from streamtrain import log
 from streamtrain.errors import PositionLost, SourceUnavailable
 
 _log = log.get("mongo")
+_LISTEN_EVERY_S = 0.5
 
 
 class MongoSource:
@@ -40,6 +43,7 @@ class MongoSource:
         settings: MongoSettings,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
+        signals: SignalChannel | None = None,
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -48,6 +52,9 @@ class MongoSource:
         self._store: DocumentStore | None = None
         self._capture: Capture | None = None
         self._deployment: Deployment | None = None
+        self._signals = signals
+        self._signals_read_s = 0.0
+        self._listened = signals is None
 
     def open(self, position: Position | None, notes: Mapping[str, bytes] = NO_NOTES) -> None:  # noqa: ARG002 - it has none
         self.close()
@@ -69,6 +76,7 @@ class MongoSource:
 
     def read(self, timeout_s: float) -> SourceBatch:
         try:
+            self._listen(self._opened())
             return self._opened().read(timeout_s)
         except PositionLost as error:
             self._begin_again(error)
@@ -85,13 +93,27 @@ class MongoSource:
 
     def reached(self, end: Position) -> bool:
         capture = self._opened()
-        return capture.finished and capture.passed(Time(*end["time"]))
+        return self._listened and capture.finished and capture.passed(Time(*end["time"]))
 
     def close(self) -> None:
-        for part in (self._store, self._client):
+        for part in (self._store, self._client, self._signals):
             if part is not None:
                 part.close()
+        self._signals_read_s, self._listened = 0.0, self._signals is None
         self._client = self._store = self._capture = self._deployment = None
+
+    def _listen(self, capture: Capture) -> None:
+        """Obey the signals that have come. Their offset goes into the position, so that each is obeyed once."""
+        now_s = self._monotonic()
+        if self._signals is None or (self._listened and now_s - self._signals_read_s < _LISTEN_EVERY_S):
+            return
+        self._signals_read_s = now_s
+        offset, values = self._signals.read(capture.signal_offset)
+        for signal in filter(None, map(parse, values)):
+            captured = self._connected().collections(self._settings.scope, self._settings.captures)
+            capture.change_snapshots(obeyed(capture.snapshot_state, signal, captured))
+        capture.signal_offset = offset
+        self._listened = True
 
     def _opened(self) -> Capture:
         if self._capture is None:

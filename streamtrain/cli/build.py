@@ -144,13 +144,13 @@ def source(config: Config) -> Source:
     if isinstance(config.source, SqliteConfig):
         return SqliteSource(sqlite_settings(config, config.source), batch_rows=config.source.commit_rows)
     if isinstance(config.source, MongoConfig):
-        return MongoSource(mongo_settings(config, config.source))
+        return MongoSource(mongo_settings(config, config.source), signals=_signals(config, config.source))
     raise ConfigError(
         "source.kind is none: there is nothing to capture", hint="run `streamtrain train`, or name a source"
     )
 
 
-def _signals(config: Config, part: MysqlConfig) -> SignalChannel | None:
+def _signals(config: Config, part: MysqlConfig | MongoConfig) -> SignalChannel | None:
     return TopicSignals(lambda: reader(config), config.topic.prefix) if part.signals else None
 
 

@@ -167,6 +167,11 @@ class MongoSource(CapturedSource):
         default=True,
         description="Publish drops, renames and other changes of captured collections to the topic that is called `topic.prefix`.",
     )
+    signals: bool = Field(
+        default=False,
+        description="Listen to signals in the topic `PREFIX-signal`: incremental snapshots of collections, begun, paused, resumed and "
+        "stopped while changes are streamed. A condition is a filter in extended JSON.",
+    )
     transaction_metadata: bool = Field(
         default=False,
         description="Publish beginnings and ends of multi-document transactions to `PREFIX.transaction`, and in each change where "

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pymongo
 import pytest
 from bson import DBRef, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Timestamp, encode
@@ -13,6 +16,7 @@ from bson.raw_bson import RawBSONDocument
 
 from connectors.mongo.events import id_of
 from connectors.mongo.extended_json import id_json, value_json
+from connectors.mongo.source import MongoSource
 from connectors.source import Position
 from streamtrain.envelope import Op
 from streamtrain.errors import AccessDenied, PositionLost, SourceUnavailable
@@ -248,6 +252,47 @@ def test_an_update_of_a_document_that_cannot_be_had_stops_or_is_empty_but_never_
     assert [(each.op, each.after, each.after_from) for each in changes] == [
         (Op.UPDATE, None, "lookup"), (Op.DELETE, None, None),
     ]  # fmt: skip
+
+
+class Said:
+    """Signals that are all there from the beginning."""
+
+    def __init__(self, *values: dict[str, Any]) -> None:
+        self._values = [orjson.dumps(value) for value in values]
+
+    def read(self, offset: int | None) -> tuple[int | None, Sequence[bytes]]:
+        return len(self._values), self._values[offset or 0 :]
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def test_a_signal_reads_a_collection_again_while_it_is_written_to(
+    server: MongoServer, client: pymongo.MongoClient[Any], tmp_path: Path
+) -> None:
+    client.shop.events.insert_many([{"_id": n, "n": n} for n in range(30)])
+    chosen = settings(server.url, tmp_path, "shop.events")
+    with opened(chosen) as source:
+        first, position = drained(source)
+    condition = {"data-collection": "shop.events", "filter": '{"n": {"$gte": 10}}'}
+    data = {"data-collections": ["shop.events"], "additional-conditions": [condition]}
+    again, events = Said({"id": "1", "type": "execute-snapshot", "data": data}), list[Any]()
+    for turn in range(40):
+        with closing(MongoSource(chosen, signals=again)) as source:
+            source.open(position)
+            client.shop.events.update_one({"_id": turn % 30}, {"$set": {"n": turn}})
+            batch = source.read(0.05)
+            batch = replace(batch, changes=[*batch.changes, *(following := source.read(0.05)).changes])
+        assert following.position is not None
+        events, position = [*events, *batch.changes], following.position
+        if turn > 5 and "snapshots" not in position:
+            break
+    with opened(chosen, position) as source:
+        events += drained(source)[0]
+    reads = [change for change in flat(events) if change.op is Op.READ]
+    assert {change.key for change in reads} >= {b"%d" % n for n in range(10, 30)}
+    latest = {change.key: change.after for change in flat([*first, *events])}
+    assert latest == {key: document for (_, key), document in stored(client, "shop.events").items()}
 
 
 def test_a_url_that_lets_nobody_in_shows_no_password(tmp_path: Path) -> None:
