@@ -114,9 +114,10 @@ rows: Callable[[list[bytes], tuple[Step, ...]], list[tuple[Any, ...]]] = python_
 row_packets: Callable[[bytes, int, int], tuple[list[bytes], int, int]] = python_row_packets
 try:
     from connectors.mysql import _cells
-except ImportError:  # no compiler was there when this was installed
+
+    rows, row_packets = _cells.rows, _cells.row_packets
+except (ImportError, AttributeError):  # no compiler was there when this was installed, or what was built then is older
     pass
 else:
     cells, text = _cells.cells, _cells.text
     date, datetime, timestamp = _cells.date, _cells.datetime, _cells.timestamp
-    rows, row_packets = _cells.rows, _cells.row_packets

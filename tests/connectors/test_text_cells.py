@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import datetime
 from random import Random
@@ -85,6 +87,15 @@ def test_packets_of_rows_are_the_same_from_both(payloads: list[bytes], first: in
     found = native(CELLS).row_packets(data, 0, first)
     assert found == text_cells.python_row_packets(data, 0, first)
     assert found[0] == payloads[: len(found[0])]
+
+
+def test_a_build_from_before_is_not_used() -> None:
+    program = (
+        "import sys, types; sys.modules['connectors.mysql._cells'] = types.ModuleType('connectors.mysql._cells');"
+        "from connectors.mysql import text_cells; print(text_cells.rows is text_cells.python_rows)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"
 
 
 @pytest.mark.parametrize("first", [0xFE, 0xFF])
