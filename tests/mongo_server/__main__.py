@@ -1,20 +1,43 @@
-"""Run a stand-in by itself: ``python -m tests.mongo_server [port]`` prints its URL and serves until it is told to end."""
+"""Run a stand-in by itself: prints its URL, and serves until it is told to end.
+
+python -m tests.mongo_server
+python -m tests.mongo_server --replay shop.orders --events 500000 --batch 5000
+"""
 
 from __future__ import annotations
 
+import argparse
 import signal
-import sys
+from collections.abc import Sequence
+
+from bson import Timestamp
 
 from tests.mongo_server import MongoServer
+from tests.mongo_server.replay import Replay, inserts, orders
+
+FIRST = Timestamp(1_700_000_000, 1)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Serve until SIGTERM or SIGINT."""
+    options = _parser().parse_args(arguments)
     ends = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, ends)  # before any thread starts, so that all of them have it
-    with MongoServer(port=int(sys.argv[1]) if len(sys.argv) > 1 else 0) as server:
+    with MongoServer(port=options.port) as server:
+        if options.replay:
+            batches = list(inserts(options.replay, orders(options.events), batch=options.batch, start=FIRST))
+            server.replay(options.replay, Replay(batches))
         print(server.url, flush=True)
         signal.sigwait(ends)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.mongo_server", description=__doc__)
+    parser.add_argument("--port", type=int, default=0, help="0: a free one")
+    parser.add_argument("--replay", metavar="NAMESPACE", help="answer streams of it with events made beforehand")
+    parser.add_argument("--events", type=int, default=100_000, help="how many inserts, of documents with 12 fields")
+    parser.add_argument("--batch", type=int, default=5_000, help="events in a batch")
+    return parser
 
 
 if __name__ == "__main__":

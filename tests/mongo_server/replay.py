@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import bson
-from bson import Timestamp
+from bson import DatetimeMS, Int64, Timestamp
 
 from tests.mongo_server import tokens
 from tests.mongo_server.documents import Document, encode
@@ -52,6 +52,25 @@ def inserts(namespace: str, documents: Iterable[Document], *, batch: int, start:
         yield encoded(held, token)
 
 
+def orders(count: int) -> Iterator[Document]:
+    """Documents of 12 fields, of the types that orders have."""
+    for number in range(count):
+        yield {
+            "_id": number,
+            "customer": number % 9_973,
+            "product": f"product {number % 499}",
+            "quantity": number % 7 + 1,
+            "price": number % 10_000 / 100,
+            "paid": number % 3 == 0,
+            "note": None,
+            "country": ("DE", "FR", "US", "JP")[number % 4],
+            "channel": "web",
+            "discount": 0.0,
+            "created": DatetimeMS(1_700_000_000_000 + number),
+            "total": Int64(number % 10_000 * (number % 7 + 1)),
+        }
+
+
 @dataclass(frozen=True, slots=True)
 class Replay:
     """A stream's batches, and the token of the position before them."""
@@ -89,7 +108,7 @@ class Playing:
         """A reply to ``getMore`` with the next batch, without its events being touched."""
         batch = self.replay.batches[self.at]
         self.at += 1
-        rest = bson.encode({"postBatchResumeToken": batch.token, "id": bson.Int64(number), "ns": namespace})[4:]
+        rest = bson.encode({"postBatchResumeToken": batch.token, "id": Int64(number), "ns": namespace})[4:]
         cursor_size = 4 + len(BATCH_OF_CURSOR) + len(batch.events) + len(rest)
         tail = bson.encode({"ok": 1.0, "operationTime": time})[4:]
         whole = 4 + len(b"\x03cursor\0") + cursor_size + len(tail)

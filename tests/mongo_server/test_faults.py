@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ssl
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -184,3 +186,14 @@ def test_a_wait_ends_when_its_cursor_is_killed(mongo_server: Started) -> None:
             client.shop.command({"getMore": opened["id"], "collection": "orders", "maxTimeMS": 30_000})
         assert raised.value.code in {237, 43}
         killed.join()
+
+
+def test_it_runs_as_a_process_of_its_own_with_a_stream_made_beforehand() -> None:
+    command = (sys.executable, "-m", "tests.mongo_server", "--replay", "shop.orders", "--events", "30", "--batch", "10")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        with Client(process.stdout.readline().strip()) as client, client.shop.orders.watch() as stream:
+            events = [next(stream) for _ in range(30)]
+        process.terminate()
+        assert process.wait(timeout=20) == 0
+    assert {len(event["fullDocument"]) for event in events} == {12}
