@@ -81,6 +81,34 @@ def test_the_second_of_two_transactions_on_a_document_conflicts(mongo: Mongo, mo
         assert epochs.find_one() == {"_id": "run", "epoch": 2}
 
 
+def test_a_transaction_conflicts_with_what_was_written_since_it_began(mongo: Mongo, mongo_database: str) -> None:
+    with Client(mongo.url) as client, client.start_session() as session:
+        orders = client[mongo_database].orders
+        orders.insert_many([{"_id": 1, "v": 0}, {"_id": 2}])
+        session.start_transaction()
+        assert orders.find_one({"_id": 2}, session=session) == {"_id": 2}
+        orders.update_one({"_id": 1}, {"$set": {"v": 1}})
+        assert orders.find_one({"_id": 1}, session=session) == {"_id": 1, "v": 0}
+        with pytest.raises(OperationFailure) as raised:
+            orders.update_one({"_id": 1}, {"$set": {"v": 2}}, session=session)
+        assert raised.value.code == 112
+        assert orders.find_one({"_id": 1}) == {"_id": 1, "v": 1}
+
+
+def test_two_transactions_cannot_insert_one_id(mongo: Mongo, mongo_database: str) -> None:
+    with Client(mongo.url) as client, client.start_session() as first, client.start_session() as second:
+        client[mongo_database].create_collection("parts")
+        parts = client[mongo_database].parts
+        first.start_transaction()
+        second.start_transaction()
+        parts.insert_one({"_id": 1, "by": "first"}, session=first)
+        with pytest.raises(OperationFailure) as raised:
+            parts.insert_one({"_id": 1, "by": "second"}, session=second)
+        assert raised.value.code == 112
+        first.commit_transaction()
+        assert list(parts.find()) == [{"_id": 1, "by": "first"}]
+
+
 def test_an_id_is_unique_across_number_types(database: Any) -> None:
     database.orders.insert_one({"_id": 1})
     with pytest.raises(BulkWriteError, match="E11000"):

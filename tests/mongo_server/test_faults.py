@@ -86,20 +86,36 @@ def test_a_write_waits_for_the_transaction_that_holds_its_document(mongo_server:
 
 def test_a_password_is_needed_and_a_role_bounds_what_may_be_read(mongo_server: Started) -> None:
     server = mongo_server()
+    with Client(server.url) as client:
+        client.shop.orders.insert_one({"_id": 1})
+        client.other.orders.insert_one({"_id": 1})
     server.add_user(User("reader", "admin", "right, or =", [{"role": "read", "db": "shop"}]))
     address = f"127.0.0.1:{server.port}"
     with Client(address, username="reader", password="wrong") as client, pytest.raises(OperationFailure) as raised:
         client.shop.orders.find_one()
     assert raised.value.code == 18
     with Client(address, username="reader", password="right, or =") as client:
-        assert client.shop.orders.find_one() is None
+        assert client.shop.orders.find_one() == {"_id": 1}
         with client.shop.orders.watch():
             pass
         with pytest.raises(OperationFailure) as raised:
             client.other.orders.find_one()
         assert raised.value.code == 13
+        assert client.list_database_names() == ["shop"]
         status = client.admin.command("connectionStatus")
         assert status["authInfo"]["authenticatedUserRoles"] == [{"role": "read", "db": "shop"}]
+
+
+def test_a_stream_of_everything_needs_a_role_for_every_database(mongo_server: Started) -> None:
+    server = mongo_server()
+    server.add_user(User("one", "admin", "p", [{"role": "read", "db": "admin"}]))
+    server.add_user(User("all", "admin", "p", [{"role": "readAnyDatabase", "db": "admin"}]))
+    address = f"127.0.0.1:{server.port}"
+    with Client(address, username="one", password="p") as client, pytest.raises(OperationFailure) as raised:
+        client.watch()
+    assert raised.value.code == 13
+    with Client(address, username="all", password="p") as client, client.watch(max_await_time_ms=1) as stream:
+        assert stream.try_next() is None
 
 
 def test_a_replay_is_what_the_stream_would_be_and_resumes_after_a_batch(mongo_server: Started) -> None:
