@@ -19,8 +19,8 @@ Step = bytes | int
 """A field's name, or an index of an array."""
 EMPTY = b"\x05\0\0\0\0"
 """A document without elements."""
-LONGEST_ARRAY = 1 << 22
-"""Elements; nulls take four bytes and more each, and no document has more than 16 MiB."""
+MOST_PADDING = 1_500_000
+"""Nulls that the server puts before an index behind an array's end; it refuses an update that needs more."""
 
 _INT32 = Struct("<i")
 
@@ -61,6 +61,9 @@ class _Entry:
         return self.inner
 
 
+_NULL = _Entry(b"", NULL, b"")
+
+
 class _Container:
     """A document or an array, of which elements can be changed."""
 
@@ -74,19 +77,17 @@ class _Container:
         return next((entry for entry in self.entries if entry.name == step), None)
 
     def set(self, step: Step, kind: int, value: bytes, path: bytes) -> None:
-        if self.array != isinstance(step, int):
+        if isinstance(step, int) != self.array:
             raise _misfit(path, "a name is set in an array" if self.array else "an index is set in a document")
-        if isinstance(step, int) and not 0 <= step <= LONGEST_ARRAY:
-            raise _misfit(path, f"no array has an index {step}")
-        entry = self.find(step)
-        if entry is not None:
-            entry.kind, entry.value, entry.inner = kind, value, None
-            return
         if isinstance(step, int):
-            self.entries += [_Entry(b"", NULL, b"") for _ in range(step - len(self.entries))]
-            self.entries.append(_Entry(b"", kind, value))
+            missing = step - len(self.entries)
+            if step < 0 or missing > MOST_PADDING:
+                raise _misfit(path, f"no array is given an index {step}")
+            self.entries += [_NULL] * missing
+            position = step
         else:
-            self.entries.append(_Entry(step, kind, value))
+            position = next((n for n, entry in enumerate(self.entries) if entry.name == step), len(self.entries))
+        self.entries[position : position + 1] = [_Entry(b"" if isinstance(step, int) else step, kind, value)]
 
     def encoded(self) -> bytes:
         parts = [b""]

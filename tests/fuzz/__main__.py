@@ -1,4 +1,4 @@
-"""Damages recorded logs of both servers, and answers to SELECT, and has them read in Python and in C for as long as is wanted.
+"""Damages recorded logs, answers to SELECT and documents of MongoDB, and has them read in Python and in C.
 
 Runs in a process whose memory is bounded: a length field that asks for gigabytes ends in an error. With ``--sanitize`` the
 parts in C are built with the address and undefined-behaviour sanitizers, and the process starts again on top of them.
@@ -24,7 +24,12 @@ MEMORY = 2 << 30
 """Bytes of address space beyond what the process has when it begins."""
 SANITIZERS = "-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer"
 BUILT = "STREAMTRAIN_FUZZ_BUILT"
-MODULES = ("connectors.mysql._cells", "connectors.mysql.binlog._rows")
+MODULES = (
+    "connectors.mongo._change_event",
+    "connectors.mongo._extended_json",
+    "connectors.mysql._cells",
+    "connectors.mysql.binlog._rows",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for name in MODULES:
             sys.modules[name] = _loaded(name, Path(built))
     from connectors.mysql.binlog import native_rows, rows
+    from tests.fuzz import documents
     from tests.fuzz.engine import Compile, Finding, Fuzzer
 
     decoders: dict[str, Compile] = {"in Python": rows.generate_rows_decoder}
@@ -55,7 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             findings.append(str(finding))
             print(finding, file=sys.stderr, flush=True)
         number += 1
-    print(json.dumps({"seed": seed, "decoders": sorted(decoders), **fuzzer.counts, "findings": findings}))
+    used = {"decoders": sorted(decoders), "readers": sorted(documents.readers())}
+    print(json.dumps({"seed": seed, **used, **fuzzer.counts, "findings": findings}))
     return 1 if findings else 0
 
 

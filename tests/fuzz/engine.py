@@ -23,7 +23,7 @@ from connectors.mysql.position import LogPosition
 from connectors.mysql.transaction import HoldLimits
 from connectors.mysql.transactions import Transactions, TransactionSettings
 from streamtrain.errors import PositionLost, StreamtrainError, UnsupportedChange
-from tests.fuzz import answers, mutations, pieces
+from tests.fuzz import answers, documents, mutations, pieces
 from tests.golden.binlog.record import cases, recorded
 
 CPU_S = 5.0
@@ -72,6 +72,7 @@ class Fuzzer:
     def __init__(self, decoders: dict[str, Compile]) -> None:
         self.counts: Counter[str] = Counter()
         self._decoders = decoders
+        self._readers = documents.readers()
         self._names = sorted(streams())
 
     def play(self, turn: str) -> None:
@@ -86,10 +87,14 @@ class Fuzzer:
                     self.counts["pieces"] += 1
                 elif kind < 0.3:
                     self._play_answer(turn, rng)
+                elif kind < 0.5:
+                    self._play_document(rng)
                 else:
                     self._play_log(turn, rng)
         except Finding:
             raise
+        except documents.Unlike as unlike:
+            raise Finding(turn, str(unlike)) from unlike
         except TooLong:
             raise Finding(turn, f"takes more than {CPU_S} s") from None
         except Exception as error:
@@ -100,6 +105,10 @@ class Fuzzer:
         self.counts["answers"] += 1
         if difference:
             raise Finding(turn, f"C and Python differ: {difference}"[:2_000])
+
+    def _play_document(self, rng: random.Random) -> None:
+        whole = documents.play(rng, self._readers)
+        self.counts["documents that were read" if whole else "documents that were stopped"] += 1
 
     def _play_log(self, turn: str, rng: random.Random) -> None:
         name = rng.choice(self._names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,7 +14,7 @@ import pytest
 
 from connectors.mysql.binlog.rows import generate_rows_decoder
 from connectors.mysql.binlog.table_map import TableLayout
-from tests.fuzz import engine
+from tests.fuzz import documents, engine
 from tests.fuzz.engine import Finding, Fuzzer
 from tests.native import compiler_is_there
 
@@ -35,7 +36,8 @@ def test_damaged_logs_decode_or_stop_with_their_place() -> None:
     found = fuzz("--seed", "suite", "--turns", str(TURNS))
     assert found["findings"] == []
     assert found["turns"] == TURNS
-    assert min(found["stopped"], found["went through"], found["pieces"], found["answers"]) > TURNS // 20
+    kinds = ("stopped", "went through", "pieces", "answers", "documents that were read", "documents that were stopped")
+    assert min(found[kind] for kind in kinds) > TURNS // 20
 
 
 @pytest.mark.skipif(not compiler_is_there(), reason="a C compiler and Python's headers are needed")
@@ -43,7 +45,7 @@ def test_damaged_logs_decode_or_stop_with_their_place() -> None:
 def test_the_decoder_in_c_touches_no_memory_that_is_not_its_own() -> None:
     found = fuzz("--seed", "sanitized", "--turns", str(SANITIZED_TURNS), "--sanitize")
     assert found["findings"] == []
-    assert found["decoders"] == ["in C", "in Python"]
+    assert found["decoders"] == found["readers"] == ["in C", "in Python"]
     assert found["answers"] > SANITIZED_TURNS // 20
 
 
@@ -97,3 +99,19 @@ def test_a_checksum_that_is_not_looked_at_is_found(monkeypatch: pytest.MonkeyPat
     with pytest.raises(Finding, match="its checksum does not fit"):
         for number in range(300):
             fuzzer.play(f"checksum.{number}")
+
+
+def test_a_planted_fault_of_a_reader_of_documents_is_found() -> None:
+    right = documents.readers()["in Python"]
+    wrong = right._replace(writes=(lambda _data, _start, _replace: b"{}", *right.writes[1:]))
+    rng = random.Random("planted")
+    with pytest.raises(documents.Unlike, match="differ"):
+        for _ in range(20):
+            documents.play(rng, {"right": right, "planted": wrong})
+
+
+def test_json_that_cannot_be_read_is_found() -> None:
+    right = documents.readers()["in Python"]
+    wrong = right._replace(writes=(lambda _data, _start, _replace: b"{'a': NaN}", *right.writes[1:]))
+    with pytest.raises(documents.Unlike, match="no JSON was written"):
+        documents.play(random.Random("planted"), {"planted": wrong})
