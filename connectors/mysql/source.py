@@ -286,6 +286,7 @@ class MysqlSource:
     def _read_stream(self, snapshots: Snapshots, timeout_s: float) -> SourceBatch:
         if self._stream is None:
             raise SourceUnavailable("the source is not open", hint="open it first")
+        snapshots.take_up()
         changes = self._stream.read(snapshots.patience_s(timeout_s), snapshots.halt)
         position = self._position = self._stream.position
         passed = snapshots.route(changes) if snapshots.active else changes

@@ -71,6 +71,11 @@ class Capture:
         """A table is about to be read as of a moment."""
         return self._source._snapshots is not None and self._source._snapshots.alone
 
+    def through(self, make: Callable[[], MysqlSource]) -> None:
+        """Go on with another source."""
+        self._make = make
+        self.restart()
+
     def restart(self) -> None:
         self._source.close()
         self._source = self._make()
@@ -129,7 +134,7 @@ def made(server: Database, database: str, **homes: int) -> None:
 
 
 def content(server: Database, database: str, table: str) -> dict[int, int]:
-    rows = server.execute(f"SELECT id, home FROM {table}", database=database)
+    rows = server.execute(f"SELECT * FROM {table}", database=database)
     return dict(rows)
 
 

@@ -11,6 +11,7 @@ from connectors.mysql.origin import LogPlace, OriginWriter
 from connectors.mysql.position import LogPosition
 from connectors.mysql.schema import tables
 from connectors.mysql.server import Server, log_end
+from connectors.mysql.snapshots.awaited import AwaitedTable, read_alike
 from connectors.mysql.snapshots.chunked import ChunkedTable, Piece
 from connectors.mysql.snapshots.exact import ExactTable
 from connectors.mysql.snapshots.jobs import require_transactional
@@ -21,6 +22,7 @@ from connectors.mysql.snapshots.renames import Captured, after_renaming
 from connectors.mysql.snapshots.sessions import Sessions
 from connectors.mysql.snapshots.state import Job, SnapshotState, TableTask
 from connectors.mysql.snapshots.window import Window
+from connectors.mysql.structure import TableSchema
 from connectors.mysql.value_modes import ValueModes
 from connectors.source import Change, SnapshotProgress, SourceEvent
 from streamtrain import log
@@ -69,7 +71,9 @@ class Snapshots:
         self._unread = state.unread()
         self._sessions: Sessions | None = None
         self._job: Job | None = None
-        self._table: ChunkedTable | ExactTable | None = None
+        self._table: ChunkedTable | ExactTable | AwaitedTable | None = None
+        self._awaited: TableSchema | None = None
+        """The table of which the log has told, as far as it ever will."""
         self._structure: object = None
         self._pieces: Iterator[Piece] | None = None
         self._missing: tuple[TableTask, LogPosition] | None = None
@@ -104,14 +108,18 @@ class Snapshots:
         waits = (
             self.halt is not None
             or self._missing is not None
+            or isinstance(self._table, AwaitedTable)
             or (isinstance(self._table, ChunkedTable) and self._table.waits)
         )
         return min(timeout_s, _IMPATIENT_S) if waits else 0.0
 
+    def take_up(self) -> None:
+        """Look at the table that is to be read, before more of the log is: what passes of that depends on the table."""
+        if self._table is None and self._missing is None:
+            self._take_up()
+
     def route(self, events: Sequence[SourceEvent]) -> list[SourceEvent]:
         """What passes of the log's events, in order."""
-        if events and self._table is None and self._missing is None:
-            self._take_up()  # what passes of it depends on how far it has been read
         passed = list[SourceEvent]()
         for event in events:
             if not isinstance(event, Change):
@@ -127,6 +135,9 @@ class Snapshots:
     def advance(self, position: LogPosition) -> list[Change]:
         """Read on, as far as the log's having been read to ``position`` allows; what is published, as of there."""
         if self._table is not None and (self._altered(self._table) or self.state.current is not self._job):
+            self._let_go()
+        if isinstance(self._table, AwaitedTable) and not position.is_before(self._table.end):
+            self._awaited = self._table.there
             self._let_go()
         if self._table is None and not self._awaits(position):
             self._take_up(gone=self._missing is not None)
@@ -205,18 +216,28 @@ class Snapshots:
             self._take_up()
             return
         require_transactional(found[0])
-        plan = planned(sessions.control, found[0], task, self._settings.modes)
+        known = self._settings.structure_of(task.database, task.table)
+        ahead = self._is_ahead(found[0], known, task)
+        schema = known if ahead and isinstance(known, TableSchema) else found[0]
+        plan = planned(sessions.control, schema, task, self._settings.modes)
         incremental = job.kind == "incremental"
         window = Window(plan, job.after, incremental=incremental)
         behind = () if incremental else job.tables[1:]
-        self._job, self._structure = job, self._settings.structure_of(task.database, task.table)
-        if plan.merged:
+        self._job, self._structure = job, known
+        if ahead:
+            self._table = AwaitedTable(plan, window, found[0], log_end(sessions.control, self._server))
+        elif plan.merged:
             reader = ChunkReader(sessions, plan, self._settings.chunk_rows, self._settings.monotonic)
             self._table = ChunkedTable(sessions, plan, window, reader, behind)
         else:
             self._table = ExactTable(plan, window, behind, self._settings.range_rows)
 
-    def _altered(self, table: ChunkedTable | ExactTable) -> bool:
+    def _is_ahead(self, there: TableSchema, known: object, task: TableTask) -> bool:
+        """Whether what the server has under this name is not what the log, as far as it is read, tells of."""
+        alike = not isinstance(known, TableSchema) or read_alike(known, there, task.by)
+        return not alike and there != self._awaited
+
+    def _altered(self, table: ChunkedTable | ExactTable | AwaitedTable) -> bool:
         """Whether the table may have been altered since it was taken up, so that it is to be looked at again."""
         task = table.plan.task
         return table.altered or self._settings.structure_of(task.database, task.table) is not self._structure
