@@ -191,6 +191,19 @@ def test_a_cluster_is_read_through_its_router(mongo_server: Started) -> None:
         assert [next(stream)["documentKey"]["_id"] for _ in range(2)] == [1, 2]
 
 
+def test_a_standalone_has_neither_transactions_nor_streams(mongo_server: Started) -> None:
+    server = mongo_server(replica_set=None)
+    with Client(server.url) as client, client.start_session() as session:
+        client.shop.orders.insert_one({"_id": 1})
+        session.start_transaction()
+        with pytest.raises(OperationFailure) as raised:
+            client.shop.orders.insert_one({"_id": 2}, session=session)
+        assert raised.value.code == 20
+        with pytest.raises(OperationFailure) as raised:
+            client.shop.orders.watch()
+        assert raised.value.code == 40573
+
+
 def test_a_wait_ends_when_its_cursor_is_killed(mongo_server: Started) -> None:
     server = mongo_server()
     with Client(server.url) as client:

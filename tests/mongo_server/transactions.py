@@ -43,10 +43,12 @@ class Sessions:
 
     def __init__(self) -> None:
         self._last: dict[bytes, Transaction] = {}
-        self._retried: dict[tuple[bytes, int], Document] = {}
+        self._begun: list[Transaction] = []
+        self._retried: dict[bytes, tuple[int, Document]] = {}
 
     def open_transactions(self) -> list[Transaction]:
-        return [transaction for transaction in self._last.values() if transaction.state == "open"]
+        self._begun = [transaction for transaction in self._begun if transaction.state == "open"]
+        return self._begun
 
     def start(self, lsid: Document, number: int, read_time: Timestamp) -> Transaction:
         """Begin a transaction; one that the session left open is aborted."""
@@ -57,6 +59,7 @@ class Sessions:
             last.end("aborted")
         transaction = Transaction(number, lsid, read_time)
         self._last[bytes(lsid["id"])] = transaction
+        self._begun.append(transaction)
         return transaction
 
     def continued(self, lsid: Document, number: int) -> Transaction:
@@ -83,12 +86,13 @@ class Sessions:
             last.end("aborted")
 
     def repeated(self, lsid: Document, number: int) -> Document | None:
-        """The reply to a retryable write that was done already."""
-        return self._retried.get((bytes(lsid["id"]), number))
+        """The reply to a retryable write that was done already; a session has one at a time."""
+        last, reply = self._retried.get(bytes(lsid["id"]), (None, None))
+        return reply if last == number else None
 
     def done(self, lsid: Document, number: int, reply: Document) -> None:
         """Remember the reply to a retryable write."""
-        self._retried[bytes(lsid["id"]), number] = reply
+        self._retried[bytes(lsid["id"])] = (number, reply)
 
 
 def _too_old(last: Transaction, number: int) -> CommandError:

@@ -23,6 +23,9 @@ def enter(context: Context) -> None:
     command = context.command
     if context.name in WRITES and not context.member.primary:
         raise CommandError(10107, "not primary" if context.version >= (5, 0) else "not master")
+    settings = context.member.settings
+    if "txnNumber" in command and settings.replica_set is None and not settings.sharded:
+        raise CommandError(20, "Transaction numbers are only allowed on a replica set member or mongos")
     if "autocommit" in command and command.get("lsid") is not None:
         lsid, number = context.option("lsid"), int(command["txnNumber"])
         if command.get("startTransaction"):
