@@ -26,6 +26,13 @@ def database(mongo: Mongo, mongo_database: str) -> Iterator[Any]:
         yield client[mongo_database]
 
 
+@pytest.mark.parametrize("version", [(4, 4, 1), (4, 4, 29), (6, 0, 0), (7, 0, 0), (8, 0, 0)])
+def test_the_driver_speaks_to_each_version(mongo_server: Callable[..., MongoServer], version: tuple[int, ...]) -> None:
+    with Client(mongo_server(version=version).url) as client:
+        assert client.server_info()["versionArray"][:3] == list(version)
+        client.shop.orders.insert_one({"_id": 1})
+
+
 def test_a_stream_tells_each_write_in_order(database: Any) -> None:
     with database.orders.watch(max_await_time_ms=100) as stream:
         database.orders.insert_one({"_id": 1, "lines": [1, 2]})
