@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from struct import Struct
 
 from streamtrain.errors import SourceMisconfigured, SourceUnavailable
 
@@ -26,8 +27,7 @@ _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE collections (number INTEGER PRIMARY KEY, name TEXT, gone_at INTEGER);
 CREATE TABLE documents (collection INTEGER, id BLOB, document BLOB, PRIMARY KEY (collection, id)) WITHOUT ROWID;
-CREATE TABLE undo (
-    batch INTEGER, collection INTEGER, id BLOB, document BLOB, PRIMARY KEY (batch, collection, id)) WITHOUT ROWID;
+CREATE TABLE undo (batch INTEGER PRIMARY KEY, count INTEGER, replaced BLOB);
 CREATE TABLE undo_names (batch INTEGER, number INTEGER, name TEXT, PRIMARY KEY (batch, number)) WITHOUT ROWID;
 """
 
@@ -75,18 +75,11 @@ class DocumentStore:
         if identity != self.identity or not self._floor <= batch <= self.batch:
             return False
         with self._writing():
-            self._db.execute(
-                "INSERT OR REPLACE INTO documents SELECT collection, id, document FROM ("
-                " SELECT collection, id, document, MIN(batch) FROM undo WHERE batch > ? GROUP BY collection, id"
-                ") WHERE document IS NOT NULL",
-                (batch,),
-            )
-            self._db.execute(
-                "DELETE FROM documents WHERE (collection, id) IN (SELECT collection, id FROM ("
-                " SELECT collection, id, document, MIN(batch) FROM undo WHERE batch > ? GROUP BY collection, id"
-                ") WHERE document IS NULL)",
-                (batch,),
-            )
+            undone = self._db.execute(
+                "SELECT replaced FROM undo WHERE batch > ? ORDER BY batch DESC", (batch,)
+            ).fetchall()
+            for (replaced,) in undone:
+                self._put(dict(_unpacked(replaced)))
             names = self._db.execute(
                 "SELECT number, name, MIN(batch) FROM undo_names WHERE batch > ? GROUP BY number", (batch,)
             ).fetchall()
@@ -128,22 +121,11 @@ class DocumentStore:
     def write(self, documents: Mapping[Key, bytes | None], replaced: Mapping[Key, bytes]) -> None:
         """One batch: documents as they are after it, None for one that is gone; ``replaced`` is what was held of them."""
         batch = self.batch + 1
-        gone = [key for key, document in documents.items() if document is None and key in replaced]
         with self._writing():
             self._forget()
-            self._db.executemany(
-                "INSERT INTO undo VALUES (?, ?, ?, ?)",
-                [
-                    (batch, *key, replaced.get(key))
-                    for key in documents
-                    if documents[key] is not None or key in replaced
-                ],
-            )
-            self._db.executemany(
-                "INSERT OR REPLACE INTO documents VALUES (?, ?, ?)",
-                [(*key, document) for key, document in documents.items() if document is not None],
-            )
-            self._db.executemany("DELETE FROM documents WHERE collection = ? AND id = ?", gone)
+            packed = b"".join([_packed(key, replaced.get(key)) for key in documents])
+            self._db.execute("INSERT INTO undo VALUES (?, ?, ?)", (batch, len(documents), packed))
+            self._put(documents)
             self._meta("batch", batch)
         self._undoable.append((batch, len(documents)))
         self.batch = batch
@@ -199,8 +181,10 @@ class DocumentStore:
         meta = dict(self._db.execute("SELECT name, value FROM meta").fetchall())
         self.identity, self.batch, self._floor = str(meta["identity"]), int(meta["batch"]), int(meta["floor"])
         self._confirmed = self._floor
-        counts = "SELECT batch FROM undo UNION ALL SELECT batch FROM undo_names"
-        found = self._db.execute(f"SELECT batch, COUNT(*) FROM ({counts}) GROUP BY batch ORDER BY batch")  # noqa: S608 - our own
+        found = self._db.execute(
+            "SELECT batch, SUM(count) FROM"
+            " (SELECT batch, count FROM undo UNION ALL SELECT batch, 1 FROM undo_names) GROUP BY batch ORDER BY batch"
+        )
         self._undoable = deque(found.fetchall())
         self._numbers = dict(self._db.execute("SELECT name, number FROM collections WHERE name IS NOT NULL").fetchall())
 
@@ -219,6 +203,14 @@ class DocumentStore:
         self._db.executemany("DELETE FROM collections WHERE number = ?", gone)
         self._meta("floor", floor)
         self._floor = floor
+
+    def _put(self, documents: Mapping[Key, bytes | None]) -> None:
+        self._db.executemany(
+            "INSERT OR REPLACE INTO documents VALUES (?, ?, ?)",
+            [(*key, document) for key, document in documents.items() if document is not None],
+        )
+        gone = [key for key, document in documents.items() if document is None]
+        self._db.executemany("DELETE FROM documents WHERE collection = ? AND id = ?", gone)
 
     def _meta(self, name: str, value: str | int) -> None:
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
@@ -248,3 +240,25 @@ class DocumentStore:
                 f"the store of documents {self._path} is damaged: {error}",
                 hint="remove it; with source.snapshot: when_needed the collections are read again",
             ) from None
+
+
+_LENGTHS = Struct("<IIi")
+_ABSENT = -1
+
+
+def _packed(key: Key, document: bytes | None) -> bytes:
+    """What was held of a document, as a part of a batch's undo."""
+    collection, identity = key
+    if document is None:
+        return _LENGTHS.pack(collection, len(identity), _ABSENT) + identity
+    return _LENGTHS.pack(collection, len(identity), len(document)) + identity + document
+
+
+def _unpacked(replaced: bytes) -> Iterator[tuple[Key, bytes | None]]:
+    at = 0
+    while at < len(replaced):
+        collection, identity, document = _LENGTHS.unpack_from(replaced, at)
+        middle = at + _LENGTHS.size + identity
+        at = middle + max(document, 0)
+        key = (collection, replaced[middle - identity : middle])
+        yield key, None if document == _ABSENT else replaced[middle:at]
