@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from connectors.mongo.client import Time
-from connectors.mongo.events import Event, events_of
+from connectors.mongo.events import Event, events_of, joined
 from connectors.mongo.images import OPS, Image, Images
 from connectors.mongo.position import StreamPosition
 from connectors.mongo.rows import DocumentRows
@@ -53,6 +53,8 @@ class Capture:
         self._rows = DocumentRows(parts.settings.prefix)
         self._structure = Structure(parts.settings, parts.store, self._captures)
         self._pending: deque[Event] = deque()
+        self._fragments: list[Event] = []
+        """Of an event that the server has split, until it is whole."""
         self._token: Mapping[str, Any] | None = None
         """Where the stream has come to after what is pending."""
         self._at_end = False
@@ -133,9 +135,25 @@ class Capture:
         events = events_of(batch.data, batch.place, sharded=self._parts.sharded)
         if behind := self._stream.behind:
             events = [event for event in events if event.token["_data"] > behind]
-        self._pending.extend(events)
-        self._token = batch.token
+        self._pending.extend(self._whole(events))
+        # Between two fragments nobody can go on.
+        self._token = None if self._fragments else batch.token
         self._at_end = not events
+
+    def _whole(self, events: Sequence[Event]) -> Sequence[Event]:
+        """The events with those put together that the server has split."""
+        if not self._fragments and all(event.parts.fragment is None for event in events):
+            return events
+        whole = list[Event]()
+        for event in events:
+            if event.parts.fragment is None:
+                whole.append(event)
+                continue
+            self._fragments.append(event)
+            if event.parts.fragment == event.parts.fragments:
+                whole.append(joined(self._fragments, sharded=self._parts.sharded))
+                self._fragments = []
+        return whole
 
     def _take(self, moment: Time | None) -> list[Event]:
         """The next events, up to a change of structure, and none from behind ``moment``."""

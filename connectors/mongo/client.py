@@ -39,6 +39,7 @@ _SECONDS = 1_000
 Result = TypeVar("Result")
 _SNAPSHOT_READS = 13
 _POST_IMAGES = 17
+_SPLIT_EVENTS = 21
 
 
 class Time(NamedTuple):
@@ -74,6 +75,11 @@ class Deployment(NamedTuple):
     def post_images(self) -> bool:
         """Whether collections can keep images of documents before and after changes: from 6.0 on."""
         return self.wire_version >= _POST_IMAGES
+
+    @property
+    def splits_events(self) -> bool:
+        """Whether an event of more than 16 MB can be had in fragments: from 7.0 on."""
+        return self.wire_version >= _SPLIT_EVENTS
 
 
 class Reply(NamedTuple):

@@ -5,6 +5,8 @@ https://www.mongodb.com/docs/manual/reference/change-events/
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import repeat
 from typing import NamedTuple
 
 from bson import encode
@@ -12,6 +14,7 @@ from bson.raw_bson import RawBSONDocument
 
 from connectors.mongo.change_event import ChangeEvent, cut_all
 from connectors.mongo.client import Time
+from connectors.mongo.raw_bson import elements
 
 _UNKNOWN = Time(0, 0)
 
@@ -25,6 +28,8 @@ class Event(NamedTuple):
     """Where its documents lie in ``data``."""
     id: bytes
     """``{_id: …}`` of the document; empty where no document is meant."""
+    place: int = 0
+    """Of a fragment: where it lies in ``data``."""
 
     @property
     def kind(self) -> str:
@@ -65,15 +70,32 @@ class Event(NamedTuple):
 
 def events_of(data: bytes, place: int, *, sharded: bool) -> list[Event]:
     """The events of the array at ``place``. A sharded collection's keys have more fields than ``_id``."""
+    found = cut_all(data, place)
+    split = any(parts.fragment is not None for parts in found)
+    places = [each.value for each in elements(data, place)] if split else repeat(0)
     events = list[Event]()
-    for parts in cut_all(data, place):
+    for parts, at in zip(found, places, strict=False):
         key = parts.document_key
-        if key is None:
-            events.append(Event(data, parts, b""))
-        else:
-            identity = document_of(data, key)
-            events.append(Event(data, parts, id_of(identity) if sharded else identity))
+        identity = b"" if key is None else document_of(data, key)
+        events.append(Event(data, parts, id_of(identity) if identity and sharded else identity, at))
     return events
+
+
+def joined(fragments: Sequence[Event], *, sharded: bool) -> Event:
+    """The event that the server has split because it was too large: its fragments have its fields, one after another.
+
+    The token is the last one's. https://www.mongodb.com/docs/manual/reference/operator/aggregation/changeStreamSplitLargeEvent/
+    """
+    content = list[bytes]()
+    for fragment in fragments:
+        for each in elements(fragment.data, fragment.place):
+            if each.name == b"splitEvent" or (each.name == b"_id" and fragment is not fragments[-1]):
+                continue
+            content.append(fragment.data[each.start : each.end])
+    body = b"".join(content)
+    event = (len(body) + 5).to_bytes(4, "little") + body + b"\0"
+    array = b"\x030\0" + event
+    return events_of((len(array) + 5).to_bytes(4, "little") + array + b"\0", 0, sharded=sharded)[0]
 
 
 def document_of(data: bytes, place: int) -> bytes:

@@ -27,7 +27,7 @@ class Handling(Enum):
     START_AGAIN = "the position is lost: stop, or read everything again, as source.snapshot says"
     DENIED = "stop: the account may not do this"
     MISCONFIGURED = "stop: the deployment or the configuration has to be changed first"
-    TOO_LARGE = "the event cannot be sent: stop, or put its key aside, as source.oversize says"
+    TOO_LARGE = "stop: the server cannot send the event, and will not at the next try either"
 
 
 class Classed(NamedTuple):
@@ -136,12 +136,14 @@ def translate(code: int, message: str, labels: Collection[str], doing: str) -> S
     return made(text, hint=_MISCONFIGURED_HINTS.get(code, hint))
 
 
+_TOO_LARGE_HINT = (
+    "MongoDB 7.0 splits such events and they are captured; on older servers begin again under a new topic.prefix, or with "
+    "source.snapshot: when_needed and another source.store, and keep documents below 8 MB"
+)
 _MADE: dict[Handling, tuple[type[StreamtrainError], str]] = {
     Handling.RESUME: (SourceUnavailable, ""),
     Handling.START_AGAIN: (PositionLost, POSITION_LOST_HINT),
     Handling.DENIED: (AccessDenied, DENIED_HINT),
     Handling.MISCONFIGURED: (SourceMisconfigured, ""),
-    Handling.TOO_LARGE: (
-        EventTooLarge, "set source.oversize: dead_letter, or keep documents smaller (docs/mongodb.md)",
-    ),
-}  # fmt: skip
+    Handling.TOO_LARGE: (EventTooLarge, _TOO_LARGE_HINT),
+}

@@ -46,8 +46,6 @@ class MongoSettings:
     """The file that holds documents, for ``after: held`` and while a snapshot is read."""
     transaction_metadata: bool = False
     include_schema_changes: bool = True
-    oversize: Literal["stop", "dead_letter"] = "stop"
-    """What becomes of an event that is too large for the server to send."""
     max_rows: int = 20_000
     """In one read at most, about: a batch of the server's is not cut."""
     chunk_rows: int = 10_000

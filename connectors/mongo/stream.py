@@ -98,7 +98,8 @@ class ChangeStream:
         return self._collection or "$cmd.aggregate"
 
     def _open(self, start: dict[str, Any], batch: int = _BATCH) -> Reply:
-        reply = self._aggregate([{"$changeStream": self._options() | start}], batch)
+        split: list[dict[str, Any]] = [{"$changeStreamSplitLargeEvent": {}}] if self._deployment.splits_events else []
+        reply = self._aggregate([{"$changeStream": self._options() | start}, *split], batch)
         self._cursor = reply.cursor
         self._waiting = None if reply.empty else Batch(reply.data, reply.place, reply.token)
         return reply

@@ -16,6 +16,7 @@ from bson.raw_bson import RawBSONDocument
 
 from connectors.mongo.events import id_of
 from connectors.mongo.extended_json import id_json, value_json
+from connectors.mongo.server_errors import EventTooLarge
 from connectors.mongo.source import MongoSource
 from connectors.source import Position
 from streamtrain.envelope import Op
@@ -49,7 +50,8 @@ def stored(client: pymongo.MongoClient[Any], *names: str) -> dict[tuple[str, byt
         database, collection = name.split(".", 1)
         options: Any = client.codec_options.with_options(document_class=RawBSONDocument)
         for document in client[database].get_collection(collection, options).find():
-            found[name, id_json(id_of(document.raw))] = value_json(document.raw)
+            content = bytes(document.raw)
+            found[name, id_json(id_of(content))] = value_json(content)
     return found
 
 
@@ -186,6 +188,8 @@ def test_a_position_that_the_oplog_has_lost_is_never_passed_over_in_silence(tmp_
         client.shop.events.insert_one({"_id": 0})
         chosen = settings(server.url, tmp_path, "shop.events")
         with opened(chosen) as source:
+            drained(source)
+            client.shop.events.insert_one({"_id": 0.5})
             position = drained(source)[1]
         client.shop.events.insert_one({"_id": 1})
         client.noise.other.insert_many([{"_id": n} for n in range(60)])
@@ -194,7 +198,7 @@ def test_a_position_that_the_oplog_has_lost_is_never_passed_over_in_silence(tmp_
         with pytest.raises(PositionLost), opened(chosen, position):
             pass
         with opened(settings(server.url, tmp_path, "shop.events", snapshot="when_needed"), position) as source:
-            assert [change.key for change in flat(drained(source)[0])] == [b"0", b"1"]
+            assert [change.key for change in flat(drained(source)[0])] == [b"0", b"0.5", b"1"]
 
 
 def test_an_idle_collection_keeps_its_place_while_the_oplog_rolls(tmp_path: Path) -> None:
@@ -252,6 +256,35 @@ def test_an_update_of_a_document_that_cannot_be_had_stops_or_is_empty_but_never_
     assert [(each.op, each.after, each.after_from) for each in changes] == [
         (Op.UPDATE, None, "lookup"), (Op.DELETE, None, None),
     ]  # fmt: skip
+
+
+def test_an_event_that_the_server_splits_is_one_and_comes_again_whole_after_a_restart(tmp_path: Path) -> None:
+    with MongoServer(Settings()) as server, pymongo.MongoClient[Any](server.url) as client:
+        client.shop.create_collection("events", changeStreamPreAndPostImages={"enabled": True})
+        client.shop.events.insert_one({"_id": 1, "a": "a" * 9_000_000})
+        chosen = settings(server.url, tmp_path, "shop.events")
+        with opened(chosen) as source:
+            read, position = drained(source)
+        client.shop.events.update_one({"_id": 1}, {"$set": {"a": "b" * 9_000_000}})
+        client.shop.events.insert_one({"_id": 2})
+        for _ in range(2):
+            with opened(chosen, position) as source:
+                changes = flat(drained(source)[0])
+            assert [(change.op, change.key) for change in changes] == [(Op.UPDATE, b"1"), (Op.CREATE, b"2")]
+            assert folded([*flat(read), *changes]) == stored(client, "shop.events")
+
+
+def test_an_event_that_a_server_cannot_send_stops_where_it_is(tmp_path: Path) -> None:
+    with (
+        MongoServer(Settings(version=(4, 4, 1))) as server,
+        pymongo.MongoClient[Any](server.url) as client,
+        opened(settings(server.url, tmp_path, "shop.events", after="lookup")) as source,
+    ):
+        drained(source)
+        client.shop.events.insert_one({"_id": 1, "a": "a" * 9_000_000})
+        client.shop.events.update_one({"_id": 1}, {"$set": {"a": "b" * 9_000_000}})
+        with pytest.raises(EventTooLarge, match="10334"):
+            drained(source)
 
 
 class Said:
