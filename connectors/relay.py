@@ -103,16 +103,20 @@ class Relay:
         """Relay until asked to stop, or until all that was committed when this began is published."""
         end = self._source.end() if until_caught_up else None
         while not stop() and not self._reached(end):
-            batch = self._source.read(self._patience_s())
-            faults.passed("capture.read")
-            self._send(batch)
-            self._beat()
-            if self._commit_due(batch):
-                self._commit()
+            self._relay_batch()
             progress(self._progress())
         if self._position is not None and (self._sent or self._position != self._committed):
             self._commit()
             progress(self._progress())
+
+    def _relay_batch(self) -> None:
+        """One read of the source; its rows are let go of before the next."""
+        batch = self._source.read(self._patience_s())
+        faults.passed("capture.read")
+        self._send(batch)
+        self._beat()
+        if self._commit_due(batch):
+            self._commit()
 
     def _progress(self) -> CaptureProgress:
         return CaptureProgress(

@@ -17,7 +17,7 @@ Follow = Literal["auto", "file"]
 
 SYSTEM_DATABASES = frozenset({"mysql", "sys", "information_schema", "performance_schema"})
 
-MOST_CHUNK_ROWS = 16_384
+MOST_CHUNK_ROWS = 8_192
 """Of a table that are read at once: what is held in memory, and what the log waits for."""
 
 
