@@ -53,8 +53,10 @@ class CheckpointStore:
         A process that had the run before an outage gives the writer that it ``held``, and is refused with FencedOut if
         another has taken over since: the newer one was put in its place.
         """
+        if held is not None:
+            self._require(held)
         with self._database.transaction() as transaction:
-            found = transaction.lock(RUNS, {"name": run})
+            found = transaction.lock(RUNS, {"name": run}, replacing=True)
             if held is not None and (found is None or found["epoch"] != held.epoch):
                 raise _fenced(held)
             if found is None:
@@ -64,6 +66,12 @@ class CheckpointStore:
             epoch = found["epoch"] + 1
             transaction.update(RUNS, {"name": run}, {"epoch": epoch})
         return Writer(run, epoch)
+
+    def _require(self, held: Writer) -> None:
+        # Looked at before the lock is waited for: one that was replaced must not end the transaction of the newer one.
+        with self._database.transaction() as transaction:
+            if not transaction.select(RUNS, {"name": held.run, "epoch": held.epoch}, columns=["name"]):
+                raise _fenced(held)
 
     def record_config(self, writer: Writer, config: Mapping[str, Any]) -> None:
         """Keep the configuration that the run goes on with. Raises FencedOut."""

@@ -46,9 +46,11 @@ class Range:
 class Transaction(Protocol):
     """One transaction, which sees what it has written. Every method raises what ``Database.transaction`` raises."""
 
-    def lock(self, table: Table, key: Row) -> Row | None:
+    def lock(self, table: Table, key: Row, *, replacing: bool = False) -> Row | None:
         """Wait until no other transaction holds the row, keep all others from it, and read it; None if there is none.
 
+        With ``replacing`` the transaction that holds it may be ended, if it stands still or takes long: it is that of a
+        process which this one replaces.
         Two transactions that lock the same row come one after the other. It is the first thing that a transaction does:
         later, a row that another holds may end the transaction with StateUnavailable.
         """

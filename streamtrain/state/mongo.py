@@ -37,8 +37,8 @@ _TAKEN = "locks_taken"
 _PART_BYTES = 8 * 1024 * 1024
 _NAMESPACE_EXISTS = 48
 _SHORTEST_WAIT_S, _LONGEST_WAIT_S = 0.005, 0.1
-# The transaction of a process that was killed holds its rows until the server gives it up, by default after a minute.
-# Whoever waits for a lock is there to replace the one that holds it, and ends that transaction sooner.
+# The transaction of a process that was killed holds its rows until the server gives it up, by default after a minute:
+# whoever replaces it does not wait that long.
 _HELD_TOO_LONG_S = 1.0
 
 
@@ -203,7 +203,7 @@ class MongoTransaction:
         self._session = session
         self._begun = False
 
-    def lock(self, table: Table, key: Row) -> Row | None:
+    def lock(self, table: Table, key: Row, *, replacing: bool = False) -> Row | None:
         collection = self._database.collection(table)
         lock = {"table": table.name, **key}
 
@@ -213,7 +213,7 @@ class MongoTransaction:
                 dict(key), {"$inc": {_TAKEN: 1}}, projection={"_id": 0, _TAKEN: 0}, session=self._session
             )
 
-        found = self._first(take, lambda: self._database.end_holder(lock))
+        found = self._first(take, (lambda: self._database.end_holder(lock)) if replacing else None)
         if found is not None:
             self._database.note_holder(lock, self._session)
         return found

@@ -57,7 +57,8 @@ class SqlTransaction:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
 
-    def lock(self, table: Table, key: Row) -> Row | None:
+    def lock(self, table: Table, key: Row, *, replacing: bool = False) -> Row | None:
+        del replacing  # a server of SQL ends the transaction of a connection that breaks
         # SQLite knows no FOR UPDATE and needs none: there the transaction has locked the whole file.
         found = self._rows(select(_described(table)).where(*_conditions(table, key)).with_for_update())
         return found[0] if found else None

@@ -133,6 +133,27 @@ def test_a_transaction_that_a_killed_process_left_open_is_ended_by_the_next_one(
         store.open_run("shop", {}, held=writer)
 
 
+def test_a_writer_that_was_replaced_ends_no_transaction_of_the_newer_one(
+    database: MongoDatabase, opened: Callable[..., MongoDatabase]
+) -> None:
+    old = store_in(database).open_run("shop", {})
+    store_in(database).open_run("shop", {})
+    with ExitStack() as newer:
+        held = newer.enter_context(database.transaction())
+        held.lock(RUNS, SHOP)
+        held.insert(COMPONENTS, [{"run": "shop", "component": "trainer"}])
+        time = Time(*[lambda: None] * 30, newer.close)
+        store = store_in(with_time(opened, time))
+        with pytest.raises(FencedOut):
+            store.open_run("shop", {}, held=old)
+        assert time.now_s == 0
+        with pytest.raises(FencedOut):
+            store.save(old, draft(1), keep=5)
+        assert time.now_s > 2
+    with database.transaction() as read:
+        assert read.count(COMPONENTS, {}, by="run") == {"shop": 1}
+
+
 def test_a_server_that_ends_no_session_is_waited_for(
     database: MongoDatabase, opened: Callable[..., MongoDatabase], fail: Callable[..., None]
 ) -> None:
