@@ -6,6 +6,7 @@ NAMES = (
     "connectors._row_json",
     "connectors.mongo._change_event",
     "connectors.mongo._extended_json",
+    "connectors.mongo._raw_bson",
     "connectors.mysql._cells",
     "connectors.mysql.binlog._rows",
 )

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from struct import Struct
 
 from connectors.mongo.change_event import ChangeEvent
-from connectors.mongo.raw_bson import ARRAY, DOCUMENT, INT32, INT64, NULL, STRING, Element, elements
+from connectors.mongo.raw_bson import ARRAY, DOCUMENT, INT32, INT64, NULL, STRING, Element, all_elements, elements
 from streamtrain.errors import UnsupportedChange
 
 Step = bytes | int
@@ -37,66 +37,86 @@ def applied(held: bytes, data: bytes, event: ChangeEvent) -> bytes:
     for path, size in _truncated(data, event.truncated_arrays):
         _truncate(root, known.get(path), path, size)
     if event.updated_fields is not None:
-        for one in elements(data, event.updated_fields):
+        for one in all_elements(data, event.updated_fields, len(data)):
             container, step = _located(root, known.get(one.name), one.name, creates=True)
             container.set(step, one.kind, data[one.value : one.end], one.name)
     return root.encoded()
 
 
-class _Entry:
-    """One element: its value as bytes, or as a container once something within it is changed."""
+class _Changed:
+    """An element that is not as it was: a value, or a container within which something changed."""
 
     __slots__ = ("inner", "kind", "name", "value")
 
-    def __init__(self, name: bytes, kind: int, value: bytes) -> None:
+    def __init__(self, name: bytes, kind: int, value: bytes, inner: _Container | None = None) -> None:
         self.name = name
         self.kind = kind
         self.value = value
-        self.inner: _Container | None = None
-
-    def opened(self) -> _Container | None:
-        """What the element holds, to be changed; None if it is neither document nor array."""
-        if self.inner is None and self.kind in {DOCUMENT, ARRAY}:
-            self.inner = _Container(self.value, 0, len(self.value), self.kind == ARRAY)
-        return self.inner
+        self.inner = inner
 
 
-_NULL = _Entry(b"", NULL, b"")
+_NULL = _Changed(b"", NULL, b"")
 
 
 class _Container:
-    """A document or an array, of which elements can be changed."""
+    """A document or an array, of which elements can be changed; the others stay the bytes that they are."""
 
     def __init__(self, data: bytes, start: int, end: int, array: bool) -> None:
         self.array = array
-        self.entries = [_Entry(one.name, one.kind, data[one.value : one.end]) for one in elements(data, start, end)]
+        self.items: list[Element | _Changed] = list(all_elements(data, start, end))
+        self._data = data
 
-    def find(self, step: Step) -> _Entry | None:
+    def find(self, step: Step) -> int | None:
+        """Which element a step leads to."""
         if isinstance(step, int):
-            return self.entries[step] if 0 <= step < len(self.entries) else None
-        return next((entry for entry in self.entries if entry.name == step), None)
+            return step if self.array and 0 <= step < len(self.items) else None
+        if not self.array:
+            for position, item in enumerate(self.items):
+                if item.name == step:
+                    return position
+        return None
+
+    def opened(self, position: int | None) -> _Container | None:
+        """What an element holds, to be changed; None if it is neither document nor array, or not there."""
+        item = None if position is None else self.items[position]
+        if position is None or item is None or item.kind not in {DOCUMENT, ARRAY}:
+            return None
+        if isinstance(item, _Changed):
+            if item.inner is None:
+                item.inner = _Container(item.value, 0, len(item.value), item.kind == ARRAY)
+            return item.inner
+        inner = _Container(self._data, item.value, item.end, item.kind == ARRAY)
+        self.items[position] = _Changed(item.name, item.kind, b"", inner)
+        return inner
 
     def set(self, step: Step, kind: int, value: bytes, path: bytes) -> None:
         if isinstance(step, int) != self.array:
             raise _misfit(path, "a name is set in an array" if self.array else "an index is set in a document")
         if isinstance(step, int):
-            missing = step - len(self.entries)
+            missing = step - len(self.items)
             if step < 0 or missing > MOST_PADDING:
                 raise _misfit(path, f"no array is given an index {step}")
-            self.entries += [_NULL] * missing
-            position = step
+            self.items += [_NULL] * missing
+        position = self.find(step)
+        changed = _Changed(b"" if isinstance(step, int) else step, kind, value)
+        if position is None:
+            self.items.append(changed)
         else:
-            position = next((n for n, entry in enumerate(self.entries) if entry.name == step), len(self.entries))
-        self.entries[position : position + 1] = [_Entry(b"" if isinstance(step, int) else step, kind, value)]
+            self.items[position] = changed
 
     def encoded(self) -> bytes:
-        parts = [b""]
-        for index, entry in enumerate(self.entries):
-            name = b"%d" % index if self.array else entry.name
-            value = entry.value if entry.inner is None else entry.inner.encoded()
-            parts.append(b"%c%b\0%b" % (entry.kind, name, value))
-        body = b"".join(parts)
-        return _INT32.pack(len(body) + 5) + body + b"\0"
+        data = self._data
+        body = b"".join(
+            [
+                self._encoded(index, item) if isinstance(item, _Changed) else data[item.start : item.end]
+                for index, item in enumerate(self.items)
+            ]
+        )
+        return b"%b%b\0" % (_INT32.pack(len(body) + 5), body)
+
+    def _encoded(self, index: int, item: _Changed) -> bytes:
+        name = b"%d" % index if self.array else item.name
+        return b"%c%b\0%b" % (item.kind, name, item.value if item.inner is None else item.inner.encoded())
 
 
 def _located(
@@ -121,8 +141,7 @@ def _located(
             return container, step
         if creates and container.find(step) is None:
             container.set(step, DOCUMENT, EMPTY, path)
-        entry = container.find(step)
-        inner = None if entry is None or isinstance(step, int) != container.array else entry.opened()
+        inner = container.opened(container.find(step))
         if inner is None:
             raise _misfit(path, f"there is no document or array at {_shown(step)}")
         container = inner
@@ -139,28 +158,27 @@ def _names_of_field(container: _Container, names: Sequence[bytes], path: bytes) 
 
 
 def _leads_on(container: _Container, names: Sequence[bytes], count: int) -> bool:
-    entry = container.find(b".".join(names[:count]))
-    return entry is not None and (count == len(names) or entry.kind in {DOCUMENT, ARRAY})
+    position = container.find(b".".join(names[:count]))
+    return position is not None and (count == len(names) or container.items[position].kind in {DOCUMENT, ARRAY})
 
 
 def _remove(root: _Container, known: Sequence[Step] | None, path: bytes) -> None:
     container, step = _located(root, known, path)
-    entry = container.find(step)
-    if entry is None:
+    position = container.find(step)
+    if position is None:
         raise _misfit(path, "it is removed, and is not there")
     if container.array:
         container.set(step, NULL, b"", path)  # as the server does it: the others keep their places
     else:
-        container.entries.remove(entry)
+        del container.items[position]
 
 
 def _truncate(root: _Container, known: Sequence[Step] | None, path: bytes, size: int) -> None:
     container, step = _located(root, known, path)
-    entry = container.find(step)
-    inner = None if entry is None else entry.opened()
-    if inner is None or not inner.array or not 0 <= size <= len(inner.entries):
+    inner = container.opened(container.find(step))
+    if inner is None or not inner.array or not 0 <= size <= len(inner.items):
         raise _misfit(path, f"there is no array to be cut to {size} elements")
-    del inner.entries[size:]
+    del inner.items[size:]
 
 
 def _index(name: bytes, path: bytes) -> int:

@@ -1,5 +1,6 @@
-"""BSON as bytes: where each element of a document lies, with every bound checked. ``_bson.h`` is this in C.
+"""BSON as bytes: where each element of a document lies, with every bound checked.
 
+``_bson.h`` is this in C, for the parts that are in C; ``all_elements`` is in ``_raw_bson.c`` where that was built.
 Format: https://bsonspec.org/spec.html
 """
 
@@ -71,6 +72,11 @@ def elements(data: bytes, start: int = 0, limit: int | None = None) -> Iterator[
         at = end
 
 
+def python_all_elements(data: bytes, start: int, limit: int, /) -> list[Element]:
+    """The same as a list: the whole document is looked through before the first is given."""
+    return list(elements(data, start, limit))
+
+
 def document_end(data: bytes, at: int, limit: int) -> int:
     """Where the document or array ends that begins at ``at``."""
     if at < 0 or limit - at < SHORTEST_DOCUMENT:
@@ -131,3 +137,14 @@ def _sized(data: bytes, at: int, shortest: int, left: int) -> int:
     if length < shortest or length > left:
         raise malformed(at, f"a length of {length}, and {left} bytes are left")
     return length
+
+
+all_elements = python_all_elements
+try:
+    from connectors.mongo import _raw_bson
+except ImportError:  # no compiler was there when this was installed
+    BUILT = False
+else:
+    BUILT = True
+    _raw_bson.set_element(Element)
+    all_elements = _raw_bson.all_elements

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
@@ -10,12 +11,14 @@ import pytest
 from bson.int64 import Int64
 from hypothesis import given, settings
 
+from connectors.mongo import raw_bson
 from connectors.mongo.change_event import cut, document_at
 from connectors.mongo.delta import applied
 from connectors.mongo.raw_bson import elements
 from streamtrain.errors import UnsupportedChange
-from tests.connectors.bson_documents import SEEDS
+from tests.connectors.bson_documents import ALL, SEEDS, damaged, random_document
 from tests.connectors.mongo_recordings import update_events, workload
+from tests.native import native
 
 Held = dict[str | None, dict[bytes, bytes]]
 
@@ -189,6 +192,28 @@ def random_value(rng: Random, depth: int) -> Any:
     if how == 5:
         return {name: random_value(rng, depth + 1) for name in rng.sample("ab01c", rng.randrange(4))}
     return rng.choice((None, True, 1, 1.5, "text", Int64(5), b"bytes"))
+
+
+@pytest.fixture(scope="module")
+def in_c() -> Any:
+    module = native("connectors.mongo._raw_bson")
+    module.set_element(raw_bson.Element)
+    return module
+
+
+def outcome(function: Callable[..., Any], *arguments: Any) -> Any:
+    try:
+        return function(*arguments)
+    except UnsupportedChange as error:
+        return str(error)
+
+
+@settings(max_examples=300, deadline=None)
+@given(SEEDS)
+def test_c_and_python_list_the_same_elements(in_c: Any, rng: Random) -> None:
+    for data in (random_document(rng, ALL), damaged(rng)):
+        for places in ((0, len(data)), (rng.randrange(-3, 9), rng.randrange(len(data) + 1))):
+            assert outcome(in_c.all_elements, data, *places) == outcome(raw_bson.python_all_elements, data, *places)
 
 
 @settings(max_examples=300)

@@ -25,6 +25,7 @@ MEMORY = 2 << 30
 SANITIZERS = "-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer"
 BUILT = "STREAMTRAIN_FUZZ_BUILT"
 MODULES = (
+    "connectors.mongo._raw_bson",
     "connectors.mongo._change_event",
     "connectors.mongo._extended_json",
     "connectors.mysql._cells",
