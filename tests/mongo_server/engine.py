@@ -34,16 +34,22 @@ class Engine:
         with self.changed:
             self.log(Operation("noop", "", details={"msg": "initiating set"}))
 
-    def collection(self, database: str, name: str) -> Collection:
+    def collection(self, database: str, name: str, transaction: Transaction | None = None) -> Collection:
         """The collection, made where it is not there yet."""
-        return self.catalog.find(database, name) or self.create(database, name, {})
+        return self.catalog.find(database, name) or self.create(database, name, {}, transaction)
 
-    def create(self, database: str, name: str, options: Document) -> Collection:
+    def create(self, database: str, name: str, options: Document, transaction: Transaction | None = None) -> Collection:
+        """Make a collection; one that a transaction makes goes again if that ends in nothing."""
         if self.catalog.find(database, name) is not None:
             raise CommandError(48, f"Collection already exists. NS: {database}.{name}")
         collection = self.catalog.add(database, name, options)
         details = {**options, "idIndex": collection.indexes[0]}
-        self.log(Operation("create", database, name, collection.uuid, details=details))
+        operation = Operation("create", database, name, collection.uuid, details=details)
+        if transaction is None:
+            self.log(operation)
+        else:
+            transaction.operations.append(operation)
+            transaction.undo.append(lambda: self.catalog.forget(collection))
         return collection
 
     def new_id(self) -> ObjectId:

@@ -139,6 +139,11 @@ class Catalog:
         self.collections[database, name] = collection
         return collection
 
+    def forget(self, collection: Collection) -> None:
+        """Take a collection away, unless somebody else has stored something in it."""
+        if all(record.newest is None for record in collection.records.values()):
+            self.collections.pop((collection.database, collection.name), None)
+
     def new_uuid(self) -> bytes:
         """The next one: as good as random, and the same in each run."""
         self._made += 1

@@ -116,6 +116,19 @@ def test_two_transactions_cannot_insert_one_id(mongo: Mongo, mongo_database: str
         assert list(parts.find()) == [{"_id": 1, "by": "first"}]
 
 
+def test_a_collection_that_a_transaction_made_is_there_if_it_commits(mongo: Mongo, mongo_database: str) -> None:
+    with Client(mongo.url) as client, client.start_session() as session:
+        database = client[mongo_database]
+        with pytest.raises(ZeroDivisionError), session.start_transaction():
+            database.parts.insert_one({"_id": 1}, session=session)
+            raise ZeroDivisionError
+        assert database.list_collection_names() == []
+        with session.start_transaction():
+            database.parts.insert_one({"_id": 1}, session=session)
+        assert database.list_collection_names() == ["parts"]
+        assert list(database.parts.find()) == [{"_id": 1}]
+
+
 def test_an_id_is_unique_across_number_types(database: Any) -> None:
     database.orders.insert_one({"_id": 1})
     with pytest.raises(BulkWriteError, match="E11000"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bson import Timestamp
@@ -28,10 +29,15 @@ class Transaction:
     records: dict[tuple[bytes, Key], Record] = field(default_factory=dict)
     operations: list[Operation] = field(default_factory=list)
     commit_time: Timestamp | None = None
+    undo: list[Callable[[], None]] = field(default_factory=list)
+    """What takes away the collections that it made."""
 
     def end(self, state: str) -> None:
         """Let go of every document."""
         self.state = state
+        if state == "aborted":
+            for take_away in self.undo:
+                take_away()
         for record in self.records.values():
             record.writer = None
         self.records.clear()

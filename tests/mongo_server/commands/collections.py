@@ -45,7 +45,7 @@ def _options(context: Context) -> Document:
 
 
 def _create(context: Context) -> Document:
-    context.engine.create(context.database, context.collection, _options(context))
+    context.engine.create(context.database, context.collection, _options(context), context.transaction)
     return {}
 
 

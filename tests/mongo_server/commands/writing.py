@@ -23,7 +23,7 @@ from tests.mongo_server.updating import Update, apply
 
 
 def _insert(context: Context) -> Document:
-    collection = context.engine.collection(context.database, context.collection)
+    collection = context.engine.collection(context.database, context.collection, context.transaction)
     written, errors = 0, []
     for index, document in enumerate(context.documents("documents")):
         try:
@@ -187,7 +187,7 @@ def _upsert(context: Context, update: Update) -> RawBSONDocument:
     identity = document.get("_id", start.get("_id", MISSING))
     fields = {name: one for name, one in document.items() if name != "_id"}
     made = raw({"_id": context.engine.new_id() if identity is MISSING else identity, **fields})
-    insert_one(context, context.engine.collection(context.database, context.collection), made)
+    insert_one(context, context.engine.collection(context.database, context.collection, context.transaction), made)
     return made
 
 
@@ -234,17 +234,17 @@ def remove(context: Context, collection: Collection, document: RawBSONDocument) 
 
 
 def _find_and_modify(context: Context) -> Document:
-    collection = context.engine.collection(context.database, context.collection)
+    collection = context.engine.catalog.find(context.database, context.collection)
     query, order = context.option("query", {}), context.option("sort")
-    found = next(_to_write(context, collection, query, order, many=False), None)
+    found = None if collection is None else next(_to_write(context, collection, query, order, many=False), None)
     if context.option("remove"):
-        if found is not None:
+        if collection is not None and found is not None:
             remove(context, collection, found)
         return {"lastErrorObject": {"n": int(found is not None)}, "value": _fields(context, found)}
     update = _statement(context, context.option("update"), query, context.option("arrayFilters", []))
     last: Document = {"n": 0, "updatedExisting": False}
     after: RawBSONDocument | None = None
-    if found is not None:
+    if collection is not None and found is not None:
         after = modify(context, collection, found, update)
         last = {"n": 1, "updatedExisting": True}
     elif context.option("upsert"):
