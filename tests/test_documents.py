@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import math
 from random import Random
 from typing import Any
 
+import fastavro
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streamtrain import examples
+from streamtrain.deserializing import DeserializingReader
 from streamtrain.documents import Document, document, iso_text, plain
 from streamtrain.envelope import Op, decode
 from streamtrain.errors import RejectedRecord
@@ -19,8 +22,10 @@ from streamtrain.features.encoder import Encoder
 from streamtrain.features.labels import LabelSpec
 from streamtrain.features.spec import parse_features
 from streamtrain.learner import Learner, LearnerSpec
+from streamtrain.testing import ScriptedReader
 from streamtrain.topic.base import Records, TopicPartition
 
+LOG = TopicPartition("shop.shop.orders", 0)
 SOURCE = {
     "version": "3.5.0.Final", "connector": "mongodb", "name": "shop", "ts_ms": 1_700_000_000_000, "snapshot": "false",
     "db": "shop", "sequence": None, "ts_us": 1_700_000_000_000_000, "ts_ns": 1_700_000_000_000_000_000,
@@ -194,3 +199,29 @@ def test_every_path_without_dots_in_names_leads_to_its_value(rng: Random) -> Non
         path.append(str(key))
         value = value[key]
     assert Document(fields)[".".join(path)] == value
+
+
+def test_a_record_in_avro_is_read_as_the_same_documents() -> None:
+    text = {"type": "string", "connect.name": "io.debezium.data.Json", "connect.version": 1}
+    source = {"type": "record", "name": "Source", "fields": [{"name": "ts_ms", "type": "long"}]}
+    schema = {
+        "type": "record", "name": "Envelope", "namespace": "shop.shop.orders",
+        "fields": [
+            {"name": "before", "type": ["null", text], "default": None},
+            {"name": "after", "type": ["null", text], "default": None},
+            {"name": "source", "type": source},
+            {"name": "op", "type": "string"},
+        ],
+    }  # fmt: skip
+    body = io.BytesIO()
+    value = {"before": PLACED, "after": BOUGHT, "source": {"ts_ms": 5}, "op": "u"}
+    fastavro.schemaless_writer(body, fastavro.parse_schema(schema), value)
+    reader = DeserializingReader(
+        ScriptedReader({LOG: [(None, b"\0\0\0\0\1" + body.getvalue())]}), lambda _id: orjson.dumps(schema).decode()
+    )
+    reader.assign({LOG: 0})
+    ((taken,),) = [found.values for found in reader.poll(1, 0)]
+    assert taken is not None
+    envelope = decode(taken)
+    assert envelope.after is not None
+    assert (envelope.op, envelope.after["bought"], envelope.after["items.0.price"]) == (Op.UPDATE, True, 12.95)
