@@ -100,7 +100,9 @@ def _must_be_one_of(path: KeyPath, given: object, valid: Sequence[str]) -> str:
 def _unknown(parent: tuple[str, ...], name: str, form: str | None) -> str:
     children = _children(parent)
     if name in children:
-        return f"belongs to kind {' and '.join(filter(None, children[name]))}; kind is {form}"
+        *others, last = filter(None, children[name])
+        kinds = f"{', '.join(others)} and {last}" if others else last
+        return f"belongs to kind {kinds}; kind is {form}"
     valid = [child for child, kinds in children.items() if form in kinds or form is None]
     elsewhere = [key.path for key in keys() if key.name == name]
     nearest = get_close_matches(name, valid, 1) or elsewhere[:1]

@@ -26,7 +26,6 @@ from streamtrain.config.section import Choice, Number, Section, Whole, at_key
 from streamtrain.envelope import topic_name
 
 NOT_YET: Mapping[tuple[str, ...], str] = {
-    ("source", "kind"): r"mongo",
     ("train", "device"): r"(cuda|mps|xpu)(:\d+)?",
 }
 """Values that are planned and refused as not available in this version, as patterns."""
