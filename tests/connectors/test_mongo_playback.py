@@ -1,0 +1,131 @@
+"""What a real replica set of 4.4.1 said, played to the connector: every recorded change stream, reply by reply.
+
+Left out are two streams whose replies are not in the recordings for their size; ``test_mongo_source`` makes such events on the
+stand-in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from operator import itemgetter
+from pathlib import Path
+
+import pytest
+
+from connectors.mongo.events import id_of
+from connectors.mongo.extended_json import id_json, value_json
+from connectors.mongo.images import OPS
+from connectors.mongo.server_errors import translate
+from connectors.mongo.settings import MongoSettings
+from connectors.mongo.source import MongoSource
+from connectors.source import Position, SourceEvent, TransactionEvent
+from streamtrain.envelope import Op
+from streamtrain.errors import PositionLost, SourceUnavailable, StreamtrainError
+from tests.connectors.mongo_capture import flat, opened, settings, statements
+from tests.connectors.mongo_playback import Playback, Stream, streams
+from tests.mongo_server.documents import Document, encode
+
+PLAYED = {str(stream): stream for stream in streams() if stream.whole}
+OF_COLLECTIONS = {"drop", "rename", "dropDatabase"}
+UNHELD = {"transactions", "update_lookup_is_a_later_read", "start_at_operation_time"}
+"""Streams that begin when there are documents: what these are after an update is not told by the stream alone."""
+
+
+def chosen(stream: Stream, url: str, directory: Path) -> MongoSettings:
+    after = "lookup" if stream.scenario in UNHELD or stream.token is not None else "held"
+    return settings(url, directory, stream.include, after=after, timeout_s=5.0)
+
+
+def position_at(token: Document | None, captured: MongoSettings) -> Position | None:
+    """A position as it is kept, at a recorded token."""
+    if token is None:
+        return None
+    kept = {"token": token["_data"]} if "_data" in token else {}
+    return {"stream": str(captured.scope), "batch": 0, "include": list(captured.include), **kept}
+
+
+def read(source: MongoSource, played: Playback) -> Iterator[SourceEvent]:
+    """All changes until nothing more was recorded."""
+    while not played.ended:
+        yield from source.read(0.01).changes
+    while changes := source.read(0.01).changes:
+        yield from changes
+
+
+def told(event: Document, captured: MongoSettings) -> tuple[str, Op, bytes, bytes | None] | None:
+    """Collection, operation, key and the document after of a recorded event; None if it is about no captured document."""
+    kind, name = event["operationType"], event.get("ns", {})
+    if kind not in OPS or not captured.captures(name["db"], name["coll"]):
+        return None
+    document = event.get("fullDocument")
+    after = None if document is None else value_json(encode(document))
+    return f"{name['db']}.{name['coll']}", OPS[kind], id_json(id_of(encode(event["documentKey"]))), after
+
+
+@pytest.mark.parametrize("name", PLAYED)
+def test_every_recorded_reply_becomes_the_changes_or_the_error_that_it_tells(name: str, tmp_path: Path) -> None:
+    stream, events = PLAYED[name], list[SourceEvent]()
+    error: StreamtrainError | None = None
+    with Playback([stream.opened], stream.batches) as played:
+        captured = chosen(stream, played.url, tmp_path)
+        try:
+            with opened(captured, position_at(stream.token, captured)) as source:
+                events.extend(read(source, played))
+        except StreamtrainError as raised:
+            error = raised
+    ended = SourceUnavailable if None in stream.batches else type(None)
+    assert type(error) is (ended if stream.code is None else type(translate(stream.code, "", (), "")))
+    # What is read at once is told by collection.
+    expected = sorted(filter(None, (told(event, captured) for event in stream.events)), key=itemgetter(0))
+    changes = sorted(flat(events), key=itemgetter(0))
+    assert [change[:3] for change in changes] == [each[:3] for each in expected]
+    for change, (*_, after) in zip(changes, expected, strict=True):
+        assert change.after == after or (after is None and change.after_from == "delta")
+    of_collections = [event for event in stream.events if event["operationType"] in {"drop", "rename", "dropDatabase"}]
+    assert len(statements(events)) <= len(of_collections)
+    assert bool(statements(events)) == bool(of_collections)
+
+
+def test_a_stream_that_was_invalidated_is_started_after_it_and_never_resumed(tmp_path: Path) -> None:
+    ended, follows = PLAYED["drop_rename_invalidate-4"], PLAYED["drop_rename_invalidate-24"]
+    with (
+        Playback([ended.opened, follows.opened], [*ended.batches, *follows.batches]) as played,
+        opened(settings(played.url, tmp_path, ended.include)) as source,
+    ):
+        events = list(read(source, played))
+    assert [change.op for change in flat(events)] == [Op.CREATE, Op.CREATE]
+    assert statements(events) == [{"drop": "a", "$db": "inv"}]
+    assert played.asked[1] == {"startAfter": follows.token}
+
+
+def test_a_transaction_is_resumed_in_its_middle_and_its_changes_are_counted_on(tmp_path: Path) -> None:
+    first, rest = PLAYED["transactions-10"], PLAYED["transactions-38"]
+    events, position = list[SourceEvent](), Position()
+    assert rest.token is not None
+    with Playback([first.opened], first.batches) as played:
+        captured = settings(played.url, tmp_path, first.include, after="lookup", max_rows=1, transaction_metadata=True)
+        with opened(captured) as source:
+            while position.get("token") != rest.token["_data"]:
+                batch = source.read(0.01)
+                events += batch.changes
+                assert batch.position is not None
+                position = batch.position
+    with Playback([rest.opened], rest.batches) as played, opened(replace(captured, url=played.url), position) as source:
+        events += read(source, played)
+    keys = [id_json(id_of(encode(event["documentKey"]))) for event in first.events]
+    assert [change.key for change in flat(events)] == keys
+    ends = [event for event in events if isinstance(event, TransactionEvent)]
+    assert [(each.status, dict(each.counts)) for each in ends] == [
+        ("BEGIN", {}), ("END", {"tx.a": 2, "tx.b": 2}), ("BEGIN", {}), ("END", {"tx.a": 5}),
+    ]  # fmt: skip
+
+
+def test_a_lost_position_that_looks_healthy_is_lost_before_anything_of_it_is_kept(tmp_path: Path) -> None:
+    """The reply to ``resumeAfter`` is no error and holds a later token; the one to the same time is 286."""
+    healthy, lost = PLAYED["history_lost-12"], PLAYED["history_lost-18"]
+    with Playback([healthy.opened, lost.opened], []) as played:
+        captured = settings(played.url, tmp_path, "shop.lost", after="lookup")
+        with pytest.raises(PositionLost, match="286"), opened(captured, position_at(healthy.token, captured)):
+            pass
+    assert played.asked == [{"fullDocument": "updateLookup", **healthy.options}, lost.options]
