@@ -10,7 +10,16 @@ import orjson
 from connectors.documents import document_messages
 from connectors.envelope import messages
 from connectors.row_json import RowEncoder, row_encoder
-from connectors.source import Change, DocumentChange, Heartbeat, SchemaChange, SourceEvent, Table, TransactionEvent
+from connectors.source import (
+    Change,
+    DeadLetter,
+    DocumentChange,
+    Heartbeat,
+    SchemaChange,
+    SourceEvent,
+    Table,
+    TransactionEvent,
+)
 from streamtrain.envelope import topic_name
 from streamtrain.topic.base import Messages
 
@@ -35,7 +44,8 @@ class JsonSerializer:
     """Debezium's messages as JSON without schemas.
 
     Changes go to ``PREFIX.DB.TABLE``, beginnings and ends of transactions to ``PREFIX.transaction``, changes of structure to
-    ``PREFIX``, heartbeats to ``__debezium-heartbeat.PREFIX``; all but the first have one partition each, as their order says something.
+    ``PREFIX``, heartbeats to ``__debezium-heartbeat.PREFIX``, what could not be had to ``PREFIX.dead-letters``; all but the first have
+    one partition each, as their order says something.
     """
 
     def __init__(self, prefix: str) -> None:
@@ -56,6 +66,8 @@ class JsonSerializer:
             return (_one(f"{self._prefix}.transaction", key, document),)
         if isinstance(event, Heartbeat):
             return (_one(heartbeat_topic(self._prefix), heartbeat_key(self._prefix), heartbeat_document(now_ns)),)
+        if isinstance(event, DeadLetter):
+            return (dead_letter(self._prefix, event, now_ns),)
         return (_one(self._prefix, {"databaseName": event.database}, schema_document(event, now_ns)),)
 
     def _known(self, table: Table) -> _Known:
@@ -123,6 +135,22 @@ def schema_document(event: SchemaChange, now_ns: int) -> dict[str, Any]:
         "ddl": event.statement,
         "tableChanges": list(event.table_changes),
     }
+
+
+def dead_letter(prefix: str, event: DeadLetter, now_ns: int) -> Addressed:
+    """The message about a change that could not be had: JSON without a schema, whatever the format of the others is.
+
+    Its key is the one that the change itself would have had, but for the collection that it names.
+    """
+    key = {"collection": event.collection.full_name, "id": event.key.decode()}
+    value = {
+        "reason": event.reason,
+        "op": event.op.value,
+        "source": dict(event.origin),
+        "place": event.place,
+        "ts_ms": now_ns // 1_000_000,
+    }
+    return _one(f"{prefix}.dead-letters", key, value)
 
 
 def _one(topic: str, key: Mapping[str, Any], value: Mapping[str, Any]) -> Addressed:

@@ -205,7 +205,22 @@ class SchemaChange:
     """Debezium's ``tableChanges``: what was done to which table, and the table after it."""
 
 
-SourceEvent = Change | DocumentChange | TransactionEvent | SchemaChange
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A change that the source could not give: what is known of it."""
+
+    collection: Collection
+    op: Op
+    key: bytes
+    """The document's ``_id`` in extended JSON."""
+    origin: Mapping[str, Any]
+    """The whole ``source`` block."""
+    place: str
+    """Where in the log it is, as the source writes it."""
+    reason: str
+
+
+SourceEvent = Change | DocumentChange | TransactionEvent | SchemaChange | DeadLetter
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,13 +26,14 @@ from connectors.formats.subjects import Strategy, subject
 from connectors.messages import Encoded, published
 from connectors.serializing import (
     Addressed,
+    dead_letter,
     heartbeat_document,
     heartbeat_key,
     heartbeat_topic,
     schema_document,
     transaction_document,
 )
-from connectors.source import Change, DocumentChange, Heartbeat, Row, SourceEvent, Table, TransactionEvent
+from connectors.source import Change, DeadLetter, DocumentChange, Heartbeat, Row, SourceEvent, Table, TransactionEvent
 from streamtrain.avro import AvroWriter, header, long_bytes, string_bytes
 from streamtrain.envelope import Op, topic_name
 from streamtrain.topic.base import Messages
@@ -71,6 +72,8 @@ class AvroSerializer:
             return (writer_of.message(heartbeat_key(self._prefix), heartbeat_document(now_ns)),)
         if isinstance(event, DocumentChange):
             return (self._documents_of(event, now_ns),)
+        if isinstance(event, DeadLetter):
+            return (dead_letter(self._prefix, event, now_ns),)
         connector = str(event.origin["connector"])
         writer_of = self._document(self._prefix, lambda: schema_change_schemas(connector))
         return (writer_of.message({"databaseName": event.database}, schema_document(event, now_ns)),)

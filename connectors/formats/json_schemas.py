@@ -18,7 +18,17 @@ from connectors.formats.connect import (
 )
 from connectors.formats.connect_json import json_schema
 from connectors.serializing import Addressed, JsonSerializer
-from connectors.source import Change, Collection, DocumentChange, Heartbeat, SourceEvent, Table, TransactionEvent
+from connectors.source import (
+    Change,
+    Collection,
+    DeadLetter,
+    DocumentChange,
+    Heartbeat,
+    SchemaChange,
+    SourceEvent,
+    Table,
+    TransactionEvent,
+)
 from streamtrain.envelope import Op
 from streamtrain.topic.base import Messages
 
@@ -42,12 +52,15 @@ class SchemaJsonSerializer:
         self._heartbeat = _heads(HEARTBEAT_KEY, HEARTBEAT_VALUE)
 
     def serialize(self, event: SourceEvent | Heartbeat, now_ns: int) -> Iterable[Addressed]:
+        if isinstance(event, DeadLetter):
+            yield from self._json.serialize(event, now_ns)
+            return
         key, value = self._heads(event)
         for topic, messages, partitions in self._json.serialize(event, now_ns):
             wrapped = Messages(_wrapped(key, messages.keys), _wrapped(value, messages.values), messages.headers)
             yield Addressed(topic, wrapped, partitions)
 
-    def _heads(self, event: SourceEvent | Heartbeat) -> Heads:
+    def _heads(self, event: Change | DocumentChange | TransactionEvent | SchemaChange | Heartbeat) -> Heads:
         if isinstance(event, Change):
             return self._table(event)
         if isinstance(event, DocumentChange):

@@ -13,13 +13,15 @@ from connectors.mongo.events import Event, events_of, joined
 from connectors.mongo.images import OPS, Image, Images
 from connectors.mongo.position import StreamPosition
 from connectors.mongo.rows import DocumentRows
+from connectors.mongo.server_errors import EventTooLarge
 from connectors.mongo.settings import MongoSettings
 from connectors.mongo.snapshots.snapshots import Snapshots
 from connectors.mongo.snapshots.state import SnapshotState
 from connectors.mongo.store import DocumentStore
-from connectors.mongo.stream import ChangeStream
+from connectors.mongo.stream import ChangeStream, Width
 from connectors.mongo.structure import STRUCTURE, Structure
 from connectors.mongo.transactions import Transactions
+from connectors.mongo.unsent import UnsentChanges
 from connectors.source import SourceBatch, SourceEvent
 from streamtrain.errors import UnsupportedChange
 
@@ -51,8 +53,11 @@ class Capture:
         self._captures = lru_cache(maxsize=65_536)(parts.settings.captures)
         self._images = Images(parts.store, parts.settings.after)
         self._rows = DocumentRows(parts.settings.prefix)
+        self._unsent = UnsentChanges(parts.settings, parts.store, self._rows)
         self._structure = Structure(parts.settings, parts.store, self._captures)
         self._pending: deque[Event] = deque()
+        self._width = Width.BATCHES
+        """In which what is pending was asked for."""
         self._fragments: list[Event] = []
         """Of an event that the server has split, until it is whole."""
         self._token: Mapping[str, Any] | None = None
@@ -129,13 +134,22 @@ class Capture:
         return min(timeout_s, _IMPATIENT_S) if self._snapshots.waits_for is not None else 0.0
 
     def _fetch(self, timeout_s: float) -> None:
-        if self._stream.ended:
-            self._stream.go_on(self._position)
-        batch = self._stream.read(timeout_s)
+        stream = self._stream
+        try:
+            if self._width > Width.SINGLE:
+                stream.widen(self._position)
+            elif stream.ended:
+                stream.go_on(self._position)
+            batch = stream.read(timeout_s)
+        except EventTooLarge as error:
+            self._fragments, self._token, self._at_end = [], None, False
+            stream.go_on_narrower(self._position, error)
+            return
         events = events_of(batch.data, batch.place, sharded=self._parts.sharded)
-        if behind := self._stream.behind:
+        if behind := stream.behind:
             events = [event for event in events if event.token["_data"] > behind]
         self._pending.extend(self._whole(events))
+        self._width = batch.width if self._pending else Width.BATCHES
         # Between two fragments nobody can go on.
         self._token = None if self._fragments else batch.token
         self._at_end = not events
@@ -184,7 +198,9 @@ class Capture:
     def _handled(self, events: Sequence[Event]) -> list[SourceEvent]:
         captured = [event for event in events if event.kind in OPS and self._captures(*event.name)]
         changes: list[SourceEvent] = []
-        if captured:
+        if captured and self._unsent.lacks(captured[0], self._width):
+            changes += self._missing(captured[0])
+        elif captured:
             changes += self._told(self._images_of(captured))
         if (time := self._transactions.time) is not None and self.passed(time):
             changes += self._transactions.ended()
@@ -200,7 +216,7 @@ class Capture:
 
     def _images_of(self, events: Sequence[Event]) -> list[Image]:
         state = self._snapshots.state
-        unread, loose = state.unread("initial"), state.unread("unpublished")
+        unread, loose = state.unread("initial"), state.unread("unpublished", "unsent")
         holds = self._settings.after == "held"
         return self._images.of(
             events,
@@ -208,6 +224,11 @@ class Capture:
             unread=unread.__contains__,
             loose=loose.__contains__,
         )
+
+    def _missing(self, event: Event) -> Sequence[SourceEvent]:
+        letters, state = self._unsent.told(event, self._snapshots.state)
+        self._snapshots.change(state)
+        return letters
 
     def _restructured(self, event: Event) -> Sequence[SourceEvent]:
         if event.kind not in STRUCTURE:

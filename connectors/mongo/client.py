@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple, TypeVar
 
+from bson import decode
 from bson.codec_options import CodecOptions
 from bson.errors import BSONError
 from bson.int64 import Int64
-from bson.json_util import loads
+from bson.json_util import CANONICAL_JSON_OPTIONS, dumps, loads
 from bson.raw_bson import RawBSONDocument
 from bson.timestamp import Timestamp
 from pymongo import MongoClient, ReadPreference
@@ -28,6 +29,7 @@ from pymongo.errors import (
     ServerSelectionTimeoutError,
 )
 
+from connectors.mongo.deployment import Deployment
 from connectors.mongo.raw_bson import elements
 from connectors.mongo.server_errors import DENIED_HINT, translate
 from connectors.mongo.settings import MongoSettings, Scope
@@ -37,9 +39,6 @@ _RAW: CodecOptions[Mapping[str, Any]] = CodecOptions(document_class=RawBSONDocum
 _CREDENTIALS = re.compile(r"//[^/@]*@")
 _SECONDS = 1_000
 Result = TypeVar("Result")
-_SNAPSHOT_READS = 13
-_POST_IMAGES = 17
-_SPLIT_EVENTS = 21
 
 
 class Time(NamedTuple):
@@ -57,29 +56,6 @@ class Time(NamedTuple):
     def timestamp(self) -> Timestamp:
         """As BSON's type."""
         return Timestamp(self.seconds, self.ordinal)
-
-
-class Deployment(NamedTuple):
-    """What a server says of itself and of what it belongs to."""
-
-    wire_version: int
-    set_name: str | None
-    sharded: bool
-
-    @property
-    def snapshot_reads(self) -> bool:
-        """Whether reads of one moment need no transaction: from 5.0 on."""
-        return self.wire_version >= _SNAPSHOT_READS
-
-    @property
-    def post_images(self) -> bool:
-        """Whether collections can keep images of documents before and after changes: from 6.0 on."""
-        return self.wire_version >= _POST_IMAGES
-
-    @property
-    def splits_events(self) -> bool:
-        """Whether an event of more than 16 MB can be had in fragments: from 7.0 on."""
-        return self.wire_version >= _SPLIT_EVENTS
 
 
 class Reply(NamedTuple):
@@ -132,8 +108,12 @@ class Client:
     def deployment(self) -> Deployment:
         """Look at the server. Raises SourceMisconfigured if it has no change streams."""
         found = self.command("admin", {"hello": 1}, "looking at the server", or_else="isMaster")
+        built = self.command("admin", {"buildInfo": 1}, "looking at the server")
         deployment = Deployment(
-            wire_version=found["maxWireVersion"], set_name=found.get("setName"), sharded=found.get("msg") == "isdbgrid"
+            wire_version=found["maxWireVersion"],
+            set_name=found.get("setName"),
+            sharded=found.get("msg") == "isdbgrid",
+            version=tuple(built["versionArray"][:3]),
         )
         if deployment.set_name is None and not deployment.sharded:
             raise translate(40573, "a standalone server has no change streams", (), "looking at the server")
@@ -288,6 +268,11 @@ def filter_of(text: str) -> Mapping[str, Any]:
     if not isinstance(found, dict):
         raise ConfigError(f"{text!r} is no filter: a document in extended JSON is needed")
     return found
+
+
+def filter_for(identity: bytes) -> str:
+    """The filter, as extended JSON, that finds the document of which ``identity`` is ``{_id: …}``."""
+    return dumps({"_id": {"$eq": decode(identity)["_id"]}}, json_options=CANONICAL_JSON_OPTIONS)
 
 
 def _reply(reply: Mapping[str, Any]) -> Reply:

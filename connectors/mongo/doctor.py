@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from connectors.checks import Check
-from connectors.mongo.client import Client, Deployment, Time
+from connectors.mongo.client import Client, Time
+from connectors.mongo.deployment import Deployment
 from connectors.mongo.settings import MongoSettings
 from connectors.mongo.stream import ChangeStream
 from streamtrain.errors import AccessDenied, StreamtrainError

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
+from connectors.documents import source_block
 from connectors.mongo.client import Time
 from connectors.mongo.events import Event
 from connectors.mongo.extended_json import id_json, value_json
@@ -58,6 +59,10 @@ class DocumentRows:
             )
         ]
 
+    def origin_of(self, event: Event) -> Mapping[str, Any]:
+        """The ``source`` block of an event."""
+        return source_block(self._block(*event.name, "false")[1], self._place(event, None), "false")
+
     def _change(self, database: str, name: str, images: Sequence[Image]) -> DocumentChange:
         collection, origin = self._block(database, name, "false")
         return DocumentChange(
@@ -83,7 +88,7 @@ class DocumentRows:
         return DocumentOrigin(micros, time & 0xFFFFFFFF, lsid, parts.txn_number, wall, after_from)
 
 
-_SNAPSHOT = {"incremental": "incremental"}
+_SNAPSHOT = {"incremental": "incremental", "unsent": "incremental"}
 
 
 def _lsid(document: bytes) -> str:

@@ -27,7 +27,9 @@ class Handling(Enum):
     START_AGAIN = "the position is lost: stop, or read everything again, as source.snapshot says"
     DENIED = "stop: the account may not do this"
     MISCONFIGURED = "stop: the deployment or the configuration has to be changed first"
-    TOO_LARGE = "stop: the server cannot send the event, and will not at the next try either"
+    TOO_LARGE = (
+        "ask for less of the event; what is too large even then stops, or is left out, as source.large_events says"
+    )
 
 
 class Classed(NamedTuple):
@@ -136,14 +138,14 @@ def translate(code: int, message: str, labels: Collection[str], doing: str) -> S
     return made(text, hint=_MISCONFIGURED_HINTS.get(code, hint))
 
 
-_TOO_LARGE_HINT = (
-    "MongoDB 7.0 splits such events and they are captured; on older servers begin again under a new topic.prefix, or with "
-    "source.snapshot: when_needed and another source.store, and keep documents below 8 MB"
+TOO_LARGE_HINT = (
+    "servers from 6.0.9 and 7.0 on split such events and they are captured; source.large_events: dead_letter goes on without them "
+    "and reads their documents again"
 )
 _MADE: dict[Handling, tuple[type[StreamtrainError], str]] = {
     Handling.RESUME: (SourceUnavailable, ""),
     Handling.START_AGAIN: (PositionLost, POSITION_LOST_HINT),
     Handling.DENIED: (AccessDenied, DENIED_HINT),
     Handling.MISCONFIGURED: (SourceMisconfigured, ""),
-    Handling.TOO_LARGE: (EventTooLarge, _TOO_LARGE_HINT),
+    Handling.TOO_LARGE: (EventTooLarge, TOO_LARGE_HINT),
 }

@@ -10,6 +10,7 @@ from typing import Literal
 
 SnapshotMode = Literal["initial", "no_data", "when_needed"]
 AfterMode = Literal["held", "post_image", "lookup"]
+LargeEvents = Literal["stop", "dead_letter"]
 
 SYSTEM_DATABASES = frozenset({"admin", "config", "local"})
 # A rename across databases and $out fill a collection of such a name before it gets its own.
@@ -44,6 +45,8 @@ class MongoSettings:
     """Where the document after an update is from: see ``docs/mongodb.md``."""
     store: Path = Path("documents.db")
     """The file that holds documents, for ``after: held`` and while a snapshot is read."""
+    large_events: LargeEvents = "stop"
+    """What becomes of a change that the server cannot send for its size."""
     transaction_metadata: bool = False
     include_schema_changes: bool = True
     max_rows: int = 20_000

@@ -14,7 +14,8 @@ import time
 from collections.abc import Callable, Mapping
 
 from connectors.mongo.capture import Capture, CaptureParts
-from connectors.mongo.client import Client, Deployment, Time
+from connectors.mongo.client import Client, Time
+from connectors.mongo.deployment import Deployment
 from connectors.mongo.position import StreamPosition
 from connectors.mongo.settings import MongoSettings
 from connectors.mongo.snapshots.reader import ChunkReader

@@ -125,6 +125,7 @@ def mongo_settings(config: Config, part: MongoConfig) -> MongoSettings:
         snapshot=part.snapshot,
         after=part.after,
         store=part.store,
+        large_events=part.large_events,
         transaction_metadata=part.transaction_metadata,
         include_schema_changes=part.include_schema_changes,
         max_rows=part.commit_rows,

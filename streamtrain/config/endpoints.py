@@ -163,6 +163,12 @@ class MongoSource(CapturedSource):
         description="The file that holds the captured documents, for `after: held` and while a snapshot is read. It belongs to "
         "the position in the topics: without it the collections have to be read again.",
     )
+    large_events: Literal["stop", "dead_letter"] = Field(
+        default="stop",
+        description="What becomes of a change that the server cannot send because it is larger than 16 MB, which servers before "
+        "6.0.9 cannot split. `stop`; or `dead_letter`: its collection, key and place go to the topic `PREFIX.dead-letters`, and the "
+        "document is read again. Images that make it too large are done without first: with `after: held` next to nothing is.",
+    )
     include_schema_changes: bool = Field(
         default=True,
         description="Publish drops, renames and other changes of captured collections to the topic that is called `topic.prefix`.",

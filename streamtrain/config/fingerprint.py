@@ -60,6 +60,7 @@ DOES_NOT_DECIDE: frozenset[str] = frozenset(
         "source.signals",
         "source.snapshot_keys",
         "source.after",
+        "source.large_events",
         "source.store",
         "source.decimal_handling_mode",  # the topic's records decide, however they came to be
         "source.bigint_unsigned_handling_mode",

@@ -59,6 +59,7 @@ INDIFFERENT = {
     "source.snapshot_keys": {"shop.events": "at"},
     "source.after": "lookup",
     "source.store": "elsewhere.db",
+    "source.large_events": "dead_letter",
     "source.decimal_handling_mode": "double",
     "source.bigint_unsigned_handling_mode": "long",
     "source.binary_handling_mode": "hex",
@@ -96,11 +97,12 @@ INDIFFERENT = {
 }
 
 
+MONGOS_OWN = ("source.after", "source.store", "source.large_events")
 ON_MONGO = overlay(BASE, ["source={kind: mongo, url: 'mongodb://h/', include: [shop.events]}"])
 
 
 def changed(key: str, value: Any) -> list[str]:
-    bases = {"topic.directory": ON_FILES, "source.after": ON_MONGO, "source.store": ON_MONGO}
+    bases = {"topic.directory": ON_FILES} | dict.fromkeys(MONGOS_OWN, ON_MONGO)
     base = bases.get(key, BASE)
     also = ["source.include=['shop.*']"] if key == "examples.from" else []
     return difference(deciding_settings(base), deciding_settings(overlay(base, [*also, f"{key}={value}"])))

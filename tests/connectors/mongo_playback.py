@@ -163,4 +163,5 @@ class Playback:
         self.ended = self.ended or more
         # Nothing comes, nothing is there, and a stream stays open.
         cursor = {"id": Int64(more), "ns": "played.out", "nextBatch" if more else "firstBatch": []}
-        return {"cursor": cursor, "databases": [], "operationTime": Timestamp(1, 1), "ok": 1.0}
+        version = [4, 4, 1, 0]
+        return {"cursor": cursor, "databases": [], "versionArray": version, "operationTime": Timestamp(1, 1), "ok": 1.0}

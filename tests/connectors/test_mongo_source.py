@@ -16,7 +16,6 @@ from bson.raw_bson import RawBSONDocument
 
 from connectors.mongo.events import id_of
 from connectors.mongo.extended_json import id_json, value_json
-from connectors.mongo.server_errors import EventTooLarge
 from connectors.mongo.source import MongoSource
 from connectors.source import Position
 from streamtrain.envelope import Op
@@ -272,19 +271,6 @@ def test_an_event_that_the_server_splits_is_one_and_comes_again_whole_after_a_re
                 changes = flat(drained(source)[0])
             assert [(change.op, change.key) for change in changes] == [(Op.UPDATE, b"1"), (Op.CREATE, b"2")]
             assert folded([*flat(read), *changes]) == stored(client, "shop.events")
-
-
-def test_an_event_that_a_server_cannot_send_stops_where_it_is(tmp_path: Path) -> None:
-    with (
-        MongoServer(Settings(version=(4, 4, 1))) as server,
-        pymongo.MongoClient[Any](server.url) as client,
-        opened(settings(server.url, tmp_path, "shop.events", after="lookup")) as source,
-    ):
-        drained(source)
-        client.shop.events.insert_one({"_id": 1, "a": "a" * 9_000_000})
-        client.shop.events.update_one({"_id": 1}, {"$set": {"a": "b" * 9_000_000}})
-        with pytest.raises(EventTooLarge, match="10334"):
-            drained(source)
 
 
 class Said:

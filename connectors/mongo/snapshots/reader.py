@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from connectors.mongo.client import Client, Deployment, Time, embedded, filter_of
+from connectors.mongo.client import Client, Time, embedded, filter_of
+from connectors.mongo.deployment import Deployment
 from connectors.mongo.events import id_of
 
 _DOING = "reading a collection"

@@ -99,7 +99,8 @@ class Snapshots:
         held = self._store.get([(number, each) for each in chunk.ids])
         new = [at for at, each in enumerate(chunk.ids) if (number, each) not in held]
         self._store.write({(number, chunk.ids[at]): self._keeps(chunk.documents[at]) for at in new}, {})
-        chosen = new if job.kind == "initial" else range(len(chunk.ids)) if job.kind == "incremental" else ()
+        again = job.kind in {"incremental", "unsent"}
+        chosen = new if job.kind == "initial" else range(len(chunk.ids)) if again else ()
         following = self._following(job, chunk, len(chosen))
         markers = _markers(job, len(chosen), collection_ends=chunk.ended, job_ends=following is None)
         self.state = self.state.replaced(job, following)
@@ -144,7 +145,7 @@ def _markers(job: Job, count: int, *, collection_ends: bool, job_ends: bool) -> 
 
     https://github.com/debezium/debezium/blob/main/debezium-core/src/main/java/io/debezium/connector/SnapshotRecord.java
     """
-    if job.kind == "incremental" or not count or (job.rows and not collection_ends):
+    if job.kind != "initial" or not count or (job.rows and not collection_ends):
         return []
     marked = ["true"] * count
     if not job.rows:

@@ -9,8 +9,9 @@ from typing import Any, Literal
 
 from streamtrain.errors import PositionLost
 
-Kind = Literal["initial", "incremental", "unpublished"]
-"""``unpublished`` documents are only taken into the store: where changes alone are captured."""
+Kind = Literal["initial", "incremental", "unpublished", "unsent"]
+"""``unpublished`` documents are only taken into the store: where changes alone are captured. ``unsent`` is one of which the
+server could not send a change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,14 @@ class Job:
                 "after": None if after is None else b64decode(after),
             }
         )
+
+    def renamed(self, name: str, to: str) -> Job:
+        """The same with a collection under its new name."""
+        conditions = self.conditions
+        if conditions is not None:
+            conditions = {to if each == name else each: where for each, where in conditions.items()}
+        collections = tuple(to if each == name else each for each in self.collections)
+        return replace(self, collections=collections, conditions=conditions)
 
     def next_collection(self) -> Job:
         """The same without its first collection, which is done."""
@@ -115,9 +124,4 @@ class SnapshotState:
 
     def renamed(self, name: str, to: str) -> SnapshotState:
         """The same with a collection under its new name."""
-        return SnapshotState(
-            tuple(
-                replace(job, collections=tuple(to if each == name else each for each in job.collections))
-                for job in self.without({to}).jobs
-            )
-        )
+        return SnapshotState(tuple(job.renamed(name, to) for job in self.without({to}).jobs))

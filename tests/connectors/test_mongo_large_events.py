@@ -1,0 +1,163 @@
+"""Changes that are larger than a server can send. Sizes are those at which the stand-in refuses, as the recorded server did."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pymongo
+import pytest
+
+from connectors.mongo.server_errors import EventTooLarge
+from connectors.serializing import JsonSerializer
+from connectors.source import DeadLetter, Position, SourceEvent
+from streamtrain.envelope import Op
+from tests.connectors.mongo_capture import drained, flat, folded, opened, settings
+from tests.mongo_server import MongoServer, Settings
+
+OLD, IMAGES_UNSPLIT = Settings(version=(4, 4, 1)), Settings(version=(6, 0, 8))
+HALF = 9_000_000
+"""Bytes of which the document and what an update says of it come to more than 16 MB together."""
+LONG_ID = "i" * 9_000
+"""The identity of a document of nearly 16 MB of which not even the insert can be sent: the event says it more than once."""
+
+
+def letters(events: Sequence[SourceEvent]) -> list[tuple[str, Op, bytes]]:
+    return [(each.collection.full_name, each.op, each.key) for each in events if isinstance(each, DeadLetter)]
+
+
+def seen(events: Sequence[SourceEvent]) -> list[tuple[Op, bytes]]:
+    return [(change.op, change.key) for change in flat(events)]
+
+
+def wrote_between_others(events: Any) -> None:
+    """A large update, with others before and after it that one batch would have."""
+    events.insert_many([{"_id": 1, "a": "a" * HALF}, {"_id": 2}])
+    events.update_one({"_id": 1}, {"$set": {"a": "b" * HALF}})
+    events.update_one({"_id": 2}, {"$set": {"v": 1}})
+
+
+def test_capture_stops_at_a_change_that_is_too_large_once_all_before_it_was_given(tmp_path: Path) -> None:
+    with MongoServer(OLD) as server, pymongo.MongoClient[Any](server.url) as client:
+        chosen, events = settings(server.url, tmp_path, "shop.events", after="lookup"), list[SourceEvent]()
+        position: Position | None = None
+        with opened(chosen) as source:
+            position = drained(source)[1]
+            wrote_between_others(client.shop.events)
+            with pytest.raises(EventTooLarge, match=r"update of shop\.events 1 at 82"):
+                for _ in range(20):
+                    batch = source.read(0.02)
+                    events, position = [*events, *batch.changes], batch.position
+        assert seen(events) == [(Op.CREATE, b"1"), (Op.CREATE, b"2")]
+        # Not passed over by whoever starts it again.
+        with opened(chosen, position) as source, pytest.raises(EventTooLarge):
+            drained(source)
+
+
+@pytest.mark.parametrize("after", ["lookup", "post_image"])
+def test_by_policy_a_change_that_is_too_large_is_named_and_its_document_is_read_again(
+    tmp_path: Path, after: str
+) -> None:
+    version = OLD if after == "lookup" else IMAGES_UNSPLIT
+    with MongoServer(version) as server, pymongo.MongoClient[Any](server.url) as client:
+        if version is IMAGES_UNSPLIT:
+            client.shop.create_collection("events", changeStreamPreAndPostImages={"enabled": True})
+        chosen = settings(server.url, tmp_path, "shop.events", after=after, large_events="dead_letter")
+        with opened(chosen) as source:
+            drained(source)
+            wrote_between_others(client.shop.events)
+            events, position = drained(source)
+        assert letters(events) == [("shop.events", Op.UPDATE, b"1")]
+        assert set(seen(events)) == {(Op.CREATE, b"1"), (Op.CREATE, b"2"), (Op.UPDATE, b"2"), (Op.READ, b"1")}
+        assert len(seen(events)) == 4
+        (read,) = (change for change in flat(events) if change.op is Op.READ)
+        assert read.after is not None
+        assert b"bbb" in read.after
+        with opened(chosen, position) as source:
+            client.shop.events.update_one({"_id": 2}, {"$set": {"v": 2}})
+            assert seen(drained(source)[0]) == [(Op.UPDATE, b"2")]
+
+
+def test_with_held_documents_nothing_is_lost_of_a_change_whose_images_are_too_large(tmp_path: Path) -> None:
+    with MongoServer(IMAGES_UNSPLIT) as server, pymongo.MongoClient[Any](server.url) as client:
+        client.shop.create_collection("events", changeStreamPreAndPostImages={"enabled": True})
+        with opened(settings(server.url, tmp_path, "shop.events")) as source:
+            drained(source)
+            wrote_between_others(client.shop.events)
+            events, _ = drained(source)
+        assert letters(events) == []
+        assert seen(events) == [(Op.CREATE, b"1"), (Op.CREATE, b"2"), (Op.UPDATE, b"1"), (Op.UPDATE, b"2")]
+        assert [change.after_from for change in flat(events)][2:] == ["delta", "post_image"]
+        assert b"bbb" in folded(flat(events))["shop.events", b"1"]
+
+
+@pytest.mark.parametrize("missing", [Op.CREATE, Op.UPDATE])
+def test_a_document_of_which_a_change_is_missing_is_not_built_upon_until_it_was_read_again(
+    tmp_path: Path, missing: Op
+) -> None:
+    """Killed at each read in turn."""
+    with MongoServer(OLD) as server, pymongo.MongoClient[Any](server.url) as client:
+        client.shop.events.insert_one({"_id": 0})
+        if missing is Op.UPDATE:
+            client.shop.events.insert_one({"_id": LONG_ID})
+        chosen = settings(server.url, tmp_path, "shop.events", large_events="dead_letter")
+        with opened(chosen) as source:
+            position = drained(source)[1]
+        large = {"m": 7, "n": 0, "a": "a" * (16 * 1024 * 1024 - 9_100)}
+        client.shop.events.update_one({"_id": LONG_ID}, {"$set": large}, upsert=True)
+        client.shop.events.update_one({"_id": LONG_ID}, {"$set": {"n": 1}, "$unset": {"a": ""}})
+        client.shop.events.update_one({"_id": 0}, {"$set": {"n": 1}})
+        committed = list[SourceEvent]()
+        for _ in range(40):
+            with opened(chosen, position) as source:
+                end, batch = source.end(), source.read(0.02)
+                while not batch.changes and not source.reached(end):
+                    batch = source.read(0.02)
+                committed, done = [*committed, *batch.changes], source.reached(end)
+                assert batch.position is not None
+                position = batch.position
+                source.confirm(position)
+            if done:
+                break
+        key = orjson.dumps(LONG_ID)
+        assert letters(committed) == [("shop.events", missing, key)]
+        client.shop.events.update_one({"_id": LONG_ID}, {"$set": {"n": 2}})
+        with opened(chosen, position) as source:
+            committed += drained(source)[0]
+    changes = [change for change in flat(committed) if change.key == key]
+    assert [(change.op, change.before is None, change.after_from) for change in changes] == [
+        (Op.UPDATE, True, None), (Op.READ, True, None), (Op.UPDATE, False, "delta"),
+    ]  # fmt: skip
+    assert changes[0].after is None
+    assert changes[-1].after == b'{"_id": %b,"m": 7,"n": 2}' % key
+
+
+def test_a_change_that_is_too_large_for_the_stream_of_a_collection_that_is_not_captured_is_nothing(
+    tmp_path: Path,
+) -> None:
+    with MongoServer(OLD) as server, pymongo.MongoClient[Any](server.url) as client:
+        chosen = settings(server.url, tmp_path, "shop.events", "shop.more", after="lookup")
+        with opened(chosen) as source:
+            drained(source)
+            wrote_between_others(client.shop.other)
+            client.shop.events.insert_one({"_id": 1})
+            assert seen(drained(source)[0]) == [(Op.CREATE, b"1")]
+
+
+def test_a_dead_letter_is_a_record_with_key_place_and_reason(tmp_path: Path) -> None:
+    with MongoServer(OLD) as server, pymongo.MongoClient[Any](server.url) as client:
+        chosen = settings(server.url, tmp_path, "shop.events", after="lookup", large_events="dead_letter")
+        with opened(chosen) as source:
+            drained(source)
+            wrote_between_others(client.shop.events)
+            events, _ = drained(source)
+    (letter,) = (event for event in events if isinstance(event, DeadLetter))
+    ((topic, messages, partitions),) = JsonSerializer("shop").serialize(letter, 5_000_000)
+    key, value = (orjson.loads(part or b"") for part in (messages.keys[0], messages.values[0]))
+    assert (topic, partitions, key) == ("shop.dead-letters", 1, {"collection": "shop.events", "id": "1"})
+    assert list(value) == ["reason", "op", "source", "place", "ts_ms"]
+    assert (value["op"], value["ts_ms"], value["place"]) == ("u", 5, letter.place)
+    assert "16 MB" in value["reason"]
+    assert value["source"]["collection"] == "events"
