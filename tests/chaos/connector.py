@@ -21,7 +21,11 @@ from streamtrain.faults import CAPTURE_STEPS
 from tests.servers.process import die_with_parent
 
 FENCED_S = 60.0
-FENCED_HINT = "only one connector may run with this name"
+FENCED_HINTS = ("only one connector may run with this name", "another replica reads with this server id")
+"""What a connector says that ends because of a second one: the broker has fenced it, or the source, which lets one of a
+server id read its log."""
+RIVALRY_S = 30.0
+"""How long after the end of the other one the source may still tell the survivor that there was one."""
 CATCH_UP_S = 300.0
 ROOT = Path(__file__).parent.parent.parent
 
@@ -73,10 +77,15 @@ class Connector:
         if code != 0:
             raise ConnectorEnded(f"connect --until-caught-up: exit {code}; {self.last_words()}")
 
-    def last_words(self) -> str:
-        """The last line of the log."""
-        lines = self.log.read_text(errors="replace").strip().splitlines()
-        return lines[-1] if lines else "(nothing)"
+    def said(self, since: int | None = None) -> str:
+        """The log from ``since`` on, or from the start of the last one."""
+        return self.log.read_bytes()[self._begun if since is None else since :].decode(errors="replace")
+
+    def last_words(self, since: int | None = None) -> str:
+        """What ended them, as far as the log tells."""
+        lines = self.said(since).strip().splitlines()
+        errors = [line for line in lines if line.startswith("streamtrain: ")]
+        return " | ".join(errors or lines[-1:]) or "(nothing)"
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
@@ -101,6 +110,7 @@ class ConnectorFaults:
         self._lives = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._armed = ""
+        self._rivalled_until = 0.0
 
     def run(self, stop: threading.Event) -> None:
         """Work; a connector that ends by itself ends this too and is kept as ``failure``."""
@@ -122,9 +132,12 @@ class ConnectorFaults:
             code = self._process.poll()
             if code is None:
                 return
-            if not (self._armed and code == -signal.SIGKILL):
+            if time.monotonic() < self._rivalled_until and code == 1 and _tells_of_another(self._connector.said()):
+                self.survived["second connector told of late"] += 1
+            elif not (self._armed and code == -signal.SIGKILL):
                 raise ConnectorEnded(f"the connector ended by itself with {code}; {self._connector.last_words()}")
-            self.survived[f"connector killed at {self._armed.partition(':')[0]}"] += 1
+            else:
+                self.survived[f"connector killed at {self._armed.partition(':')[0]}"] += 1
         self._lives += 1
         early = self._lives <= 2
         self._armed = ""
@@ -196,6 +209,7 @@ class ConnectorFaults:
             self._require_fenced(process, begun)
         survivor, other = (first, second) if second.poll() is not None else (second, first)
         end(other)
+        self._rivalled_until = time.monotonic() + RIVALRY_S
         self._process = survivor if survivor.poll() is None else None
         self.survived["second connector" + (" beside a frozen one" if frozen else "")] += 1
 
@@ -204,9 +218,8 @@ class ConnectorFaults:
         code = process.poll()
         if code in {None, -signal.SIGKILL}:
             return
-        said = self._connector.log.read_bytes()[begun:].decode(errors="replace")
-        if code != 1 or FENCED_HINT not in said:
-            raise ConnectorEnded(f"one of two connectors ended with {code}; {self._connector.last_words()}")
+        if code != 1 or not _tells_of_another(self._connector.said(begun)):
+            raise ConnectorEnded(f"one of two connectors ended with {code}; {self._connector.last_words(begun)}")
 
     def _forget(self, what: str) -> None:
         self._process = None
@@ -214,3 +227,7 @@ class ConnectorFaults:
 
     _acts = (_kill, _ask_to_end, _freeze, _second)
     _weights = (5, 1, 2, 1.5)
+
+
+def _tells_of_another(said: str) -> bool:
+    return any(hint in said for hint in FENCED_HINTS)
