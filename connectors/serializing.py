@@ -138,19 +138,16 @@ def schema_document(event: SchemaChange, now_ns: int) -> dict[str, Any]:
 
 
 def dead_letter(prefix: str, event: DeadLetter, now_ns: int) -> Addressed:
-    """The message about a change that could not be had: JSON without a schema, whatever the format of the others is.
+    """The message about a change that could not be had."""
+    topic = topic_name(prefix, event.collection.database, event.collection.name)
+    known = {"op": event.op.value, "source": dict(event.origin), "place": event.place}
+    return in_place_of(prefix, topic, {"id": event.key.decode()}, {"reason": event.reason, **known}, now_ns)
 
-    Its key is the one that the change itself would have had, but for the collection that it names.
-    """
-    key = {"collection": event.collection.full_name, "id": event.key.decode()}
-    value = {
-        "reason": event.reason,
-        "op": event.op.value,
-        "source": dict(event.origin),
-        "place": event.place,
-        "ts_ms": now_ns // 1_000_000,
-    }
-    return _one(f"{prefix}.dead-letters", key, value)
+
+def in_place_of(prefix: str, topic: str, key: Any, known: Mapping[str, Any], now_ns: int) -> Addressed:
+    """The message about one that ``topic`` lacks: JSON without a schema, whatever the format of the others is."""
+    value = {**known, "ts_ms": now_ns // 1_000_000}
+    return _one(f"{prefix}.dead-letters", {"topic": topic, "key": key}, value)
 
 
 def _one(topic: str, key: Mapping[str, Any], value: Mapping[str, Any]) -> Addressed:

@@ -1,4 +1,4 @@
-"""TLS to the servers of MySQL's protocol: how far it is insisted upon, with which files, and what its failures mean.
+"""TLS to the servers of MySQL's protocol and of MongoDB's: how far it is insisted upon, with which files, and what its failures mean.
 
 The modes and their names are those of MySQL's ``--ssl-mode``
 (https://dev.mysql.com/doc/refman/9.4/en/connection-options.html#option_general_ssl-mode). Only a server that is verified
@@ -7,9 +7,11 @@ is known to be the one that is meant: `required` keeps listeners out, not those 
 
 from __future__ import annotations
 
+import re
 import ssl
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 from streamtrain.errors import ConfigError
 
@@ -59,6 +61,27 @@ class Tls:
             ) from None
         return context
 
+    def mongo_options(self, section: str) -> dict[str, Any]:
+        """The options of MongoDB's drivers; ``section`` holds the settings. Raises ConfigError on what they cannot do.
+
+        MongoDB's servers do not negotiate: where nothing is insisted upon, the URL says whether TLS is spoken.
+        """
+        if self.mode is TlsMode.PREFERRED:
+            return {}
+        if self.mode is TlsMode.DISABLED:
+            return {"tls": False}
+        if self.key not in {None, self.cert}:
+            raise ConfigError(
+                f"{section}.key cannot be a file of its own for MongoDB", hint="put key and certificate into cert"
+            )
+        files = {"tlsCAFile": self.ca, "tlsCertificateKeyFile": self.cert}
+        return {
+            "tls": True,
+            "tlsAllowInvalidCertificates": not self.mode.verifies,
+            "tlsAllowInvalidHostnames": self.mode is not TlsMode.VERIFY_IDENTITY,
+            **{option: file for option, file in files.items() if file is not None},
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -71,10 +94,10 @@ class Refusal:
 def refusal(failure: BaseException | None, section: str) -> Refusal | None:
     """What to make of a driver's error if TLS is behind it; else None. ``section`` holds the settings."""
     error = _handshake_error(failure)
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return Refusal(_unverified(error, section))
-    reason = "" if error is None else error.reason or ""
+    reason, said = _told(failure) if error is None else (error.reason or "", getattr(error, "verify_message", ""))
     distrusted = f"set {section}.cert and {section}.key to a certificate that it trusts"
+    if isinstance(error, ssl.SSLCertVerificationError) or reason == "CERTIFICATE_VERIFY_FAILED":
+        return Refusal(_unverified(said, section))
     if "ALERT" in reason:
         return Refusal(f"the server refused our certificate: {distrusted}")
     if isinstance(error, ssl.SSLEOFError):  # some servers say why they hang up, some do not get to it
@@ -84,8 +107,8 @@ def refusal(failure: BaseException | None, section: str) -> Refusal | None:
     return None
 
 
-def _unverified(error: ssl.SSLCertVerificationError, section: str) -> str:
-    if "mismatch" in error.verify_message:
+def _unverified(said: str, section: str) -> str:
+    if "mismatch" in said:
         return (
             f"connect to the host by a name of its certificate, or set {section}.mode: verify_ca, which trusts every "
             "server with a certificate of the authority"
@@ -98,3 +121,12 @@ def _handshake_error(failure: BaseException | None) -> ssl.SSLError | None:
     while failure is not None and not isinstance(failure, ssl.SSLError):
         failure = getattr(failure, "original_exception", None) or failure.__cause__ or failure.__context__
     return failure
+
+
+_OPENSSL = re.compile(r"\[SSL: (\w+)\] (.*)")
+
+
+def _told(failure: BaseException | None) -> tuple[str, str]:
+    """Reason and text of an error of TLS of which only the text is left, as PyMongo keeps it of a server that it watches."""
+    found = _OPENSSL.search(str(failure))
+    return ("", "") if found is None else (found[1], found[2])

@@ -57,6 +57,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "connectors.shaping": {
         "connectors.serializing", "connectors.source", "streamtrain.envelope", "streamtrain.topic",
     },
+    "connectors.large_records": {"connectors.serializing", "connectors.source", "streamtrain.topic"},
     "connectors.formats": {
         "connectors.documents", "connectors.messages", "connectors.serializing", "connectors.source", "streamtrain.avro",
         "streamtrain.envelope",
@@ -72,7 +73,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "connectors.documents": {"connectors.source", "streamtrain.envelope", "streamtrain.topic"},
     "connectors.mongo": {
         "connectors.documents", "connectors.signals", "connectors.source", "connectors.checks", "streamtrain.documents",
-        "streamtrain.envelope",
+        "streamtrain.envelope", "streamtrain.tls",
     },
     "connectors.sqlite": {"connectors.source", "connectors.checks", "streamtrain.envelope"},
 }  # fmt: skip

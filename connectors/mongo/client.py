@@ -34,6 +34,7 @@ from connectors.mongo.raw_bson import elements
 from connectors.mongo.server_errors import DENIED_HINT, translate
 from connectors.mongo.settings import MongoSettings, Scope
 from streamtrain.errors import AccessDenied, ConfigError, SourceMisconfigured, SourceUnavailable, StreamtrainError
+from streamtrain.tls import refusal
 
 _RAW: CodecOptions[Mapping[str, Any]] = CodecOptions(document_class=RawBSONDocument)
 _CREDENTIALS = re.compile(r"//[^/@]*@")
@@ -89,6 +90,7 @@ class Client:
     def __init__(self, settings: MongoSettings) -> None:
         self._session: ClientSession | None = None
         self._transactions = 0
+        tls = settings.tls.mongo_options("source.tls")
         try:
             self._client: MongoClient[Any] = MongoClient(
                 settings.url,
@@ -97,10 +99,11 @@ class Client:
                 socketTimeoutMS=int(settings.silence_s * _SECONDS),
                 retryReads=False,
                 appname="streamtrain",
+                **tls,
             )
-        except (ConfigurationError, InvalidURI, ValueError, TypeError) as error:
+        except (ConfigurationError, InvalidURI, OSError, ValueError, TypeError) as error:
             raise ConfigError(
-                f"source.url is not the address of a MongoDB deployment: {_without_credentials(str(error))}",
+                f"source.url, with source.tls, is not the address of a MongoDB deployment: {_without_credentials(str(error))}",
                 hint="write it as mongodb://user:password@host:port/?replicaSet=rs0, with special characters of user and "
                 "password percent-encoded",
             ) from None
@@ -227,7 +230,16 @@ class Client:
         try:
             return run()
         except PyMongoError as error:
-            raise mapped(error, doing) from None
+            raise self._refused(error, doing) or mapped(error, doing) from None
+
+    def _refused(self, error: PyMongoError, doing: str) -> StreamtrainError | None:
+        """The error of the tree if a handshake is behind it that will fail again."""
+        servers = self._client.topology_description.server_descriptions().values()
+        causes = [cause for cause in [error, *(server.error for server in servers)] if cause is not None]
+        for found in filter(None, (refusal(cause, "source.tls") for cause in causes)):
+            kind = AccessDenied if found.final else SourceUnavailable
+            return kind(f"{doing}: {_without_credentials(str(error))}", hint=found.hint)
+        return None
 
 
 _COMMAND_NOT_FOUND = 59
@@ -289,4 +301,5 @@ def _reply(reply: Mapping[str, Any]) -> Reply:
 
 
 def _without_credentials(text: str) -> str:
-    return _CREDENTIALS.sub("//", text)
+    """What an error says, without the URL's user and password, and without all that the driver knows of the topology."""
+    return _CREDENTIALS.sub("//", text.partition(" (configured timeouts")[0].partition(", Timeout: ")[0])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from connectors.checks import Check
 from connectors.mongo.client import Client, Time
 from connectors.mongo.deployment import Deployment
-from connectors.mongo.settings import MongoSettings
+from connectors.mongo.settings import MongoSettings, Scope
 from connectors.mongo.stream import ChangeStream
 from streamtrain.errors import AccessDenied, StreamtrainError
 
@@ -39,25 +40,37 @@ def _kind(deployment: Deployment) -> Check:
 def _checks(client: Client, deployment: Deployment, settings: MongoSettings) -> Iterator[Check]:
     yield _stream(client, deployment, settings)
     yield from _collections(client, deployment, settings)
-    if not deployment.sharded:
-        yield _window(client)
+    yield _window(client, deployment)
+    yield _store(settings)
 
 
 def _stream(client: Client, deployment: Deployment, settings: MongoSettings) -> Check:
-    watched = f"a change stream on {settings.scope}"
+    what = "a change stream on " + ("the whole deployment" if settings.scope == Scope() else str(settings.scope))
     try:
         ChangeStream(client, deployment, settings).begin(client.now())
+    except AccessDenied as error:
+        return Check("mongodb rights", "fail", error.message, what, _grant(settings.scope))
     except StreamtrainError as error:
-        role = "readAnyDatabase on admin" if settings.scope.database is None else f"read on {settings.scope.database}"
-        return Check("mongodb rights", "fail", error.message, watched, error.hint or f"grant the role {role}")
-    return Check("mongodb rights", "ok", f"{watched} can be opened")
+        return Check("mongodb rights", "fail", error.message, what, error.hint)
+    return Check("mongodb rights", "ok", f"{what} can be opened")
+
+
+def _grant(scope: Scope) -> str:
+    """The command that gives the one role that capture needs."""
+    role, database = ("readAnyDatabase", "admin") if scope.database is None else ("read", scope.database)
+    return _granted(role, database)
+
+
+def _granted(role: str, database: str) -> str:
+    return f"db.grantRolesToUser('USER', [{{role: '{role}', db: '{database}'}}])"
 
 
 def _collections(client: Client, deployment: Deployment, settings: MongoSettings) -> Iterator[Check]:
     try:
         options = client.collection_options(settings.scope, settings.captures)
     except StreamtrainError as error:
-        yield Check("mongodb collections", "fail", error.message, "the list of collections", error.hint)
+        remedy = _grant(settings.scope) if isinstance(error, AccessDenied) else error.hint
+        yield Check("mongodb collections", "fail", error.message, "the list of collections", remedy)
         return
     if not options:
         yield Check(
@@ -67,13 +80,22 @@ def _collections(client: Client, deployment: Deployment, settings: MongoSettings
         return
     yield Check("mongodb collections", "ok", f"{len(options)} captured: {', '.join(sorted(options)[:5])}")
     without = sorted(name for name, each in options.items() if not _keeps_images(each))
-    if settings.after != "post_image" or not without:
-        return
-    collection = without[0].split(".", 1)[1]
-    command = f"db.runCommand({{collMod: '{collection}', changeStreamPreAndPostImages: {{enabled: true}}}})"
-    mended = command if deployment.post_images else "set source.after: held; post-images need MongoDB 6.0"
-    yield Check(
-        "mongodb post-images", "fail", f"not kept by {', '.join(without[:5])}", "source.after is post_image", mended
+    if without and settings.after != "held":
+        yield _images(without, deployment, settings)
+
+
+def _images(without: list[str], deployment: Deployment, settings: MongoSettings) -> Check:
+    """What it means that collections keep no images, where no documents are held either."""
+    database, collection = without[0].split(".", 1)
+    command = (
+        f"use {database}; db.runCommand({{collMod: '{collection}', changeStreamPreAndPostImages: {{enabled: true}}}})"
+    )
+    mended = command if deployment.post_images else "set source.after: held; images need MongoDB 6.0"
+    found = f"not kept by {', '.join(without[:5])}"
+    if settings.after == "post_image":
+        return Check("mongodb post-images", "fail", found, "source.after is post_image", mended)
+    return Check(
+        "mongodb pre-images", "warn", f"{found}: `before` will be null", "a document before its change", mended
     )
 
 
@@ -81,15 +103,19 @@ def _keeps_images(options: Mapping[str, Any]) -> bool:
     return bool((options.get("changeStreamPreAndPostImages") or {}).get("enabled"))
 
 
-def _window(client: Client) -> Check:
+def _window(client: Client, deployment: Deployment) -> Check:
     name, needed = "mongodb oplog", f"more than the longest stop of capture: at least {_SHORT_H} h"
+    if deployment.sharded:
+        hidden, remedy = (
+            "each shard has its own, which a router does not show",
+            "ask each shard: rs.printReplicationInfo()",
+        )
+        return Check(name, "warn", hidden, needed, remedy)
     try:
         oldest = client.oldest()
     except AccessDenied:
-        return Check(
-            name, "warn", "how far it reaches back is not known: the account may not read local", needed,
-            "grant the role clusterMonitor to see it, or ask rs.printReplicationInfo() as an administrator",
-        )  # fmt: skip
+        hidden = "how far it reaches back is not known: the account may not read local"
+        return Check(name, "warn", hidden, needed, _granted("clusterMonitor", "admin"))
     except StreamtrainError as error:
         return Check(name, "warn", error.message, needed, error.hint)
     hours = _hours(oldest, client.now())
@@ -97,6 +123,18 @@ def _window(client: Client) -> Check:
         return Check(name, "ok", f"reaches back {hours:.0f} h", needed)
     remedy = "db.adminCommand({replSetResizeOplog: 1, minRetentionHours: 24})"
     return Check(name, "warn", f"reaches back {hours:.1f} h", needed, remedy)
+
+
+def _store(settings: MongoSettings) -> Check:
+    """Whether the store of documents can be made or written."""
+    file = settings.store
+    where = file if file.exists() else next(each for each in file.absolute().parents if each.exists())
+    if os.access(where, os.W_OK) and where.is_dir() != file.exists():
+        return Check("mongodb store", "ok", f"{file}{'' if file.exists() else ' will be made'}")
+    needed = "a file for the documents that are held"
+    return Check(
+        "mongodb store", "fail", f"{where} may not be written to", needed, "give write permission, or set source.store"
+    )
 
 
 def _hours(oldest: Time, newest: Time) -> float:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from streamtrain.tls import Tls
+
 SnapshotMode = Literal["initial", "no_data", "when_needed"]
 AfterMode = Literal["held", "post_image", "lookup"]
 LargeEvents = Literal["stop", "dead_letter"]
@@ -40,6 +42,7 @@ class MongoSettings:
     prefix: str
     """The ``name`` in the records' source block, and the first part of the topics' names."""
     exclude: tuple[str, ...] = ()
+    tls: Tls = field(default_factory=Tls)
     snapshot: SnapshotMode = "initial"
     after: AfterMode = "held"
     """Where the document after an update is from: see ``docs/mongodb.md``."""

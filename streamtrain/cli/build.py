@@ -11,6 +11,7 @@ from typing import Any
 
 from connectors.formats.avro import AvroSerializer
 from connectors.formats.json_schemas import SchemaJsonSerializer
+from connectors.large_records import LargeRecordsSerializer
 from connectors.mongo.settings import MongoSettings
 from connectors.mongo.source import MongoSource
 from connectors.mysql.schema import describe as describe_mysql
@@ -123,6 +124,7 @@ def mongo_settings(config: Config, part: MongoConfig) -> MongoSettings:
         exclude=tuple(part.exclude),
         prefix=config.topic.prefix,
         snapshot=part.snapshot,
+        tls=part.tls.settings(),
         after=part.after,
         store=part.store,
         large_events=part.large_events,
@@ -176,11 +178,13 @@ def registry_settings(section: RegistryConfig) -> RegistrySettings:
 
 def serializer(config: Config) -> Serializer:
     """The form in which changes are published, and what of them."""
-    form = _format(config)
-    if isinstance(config.source, NoSource):
+    form, source = _format(config), config.source
+    if isinstance(source, NoSource):
         return form
-    settings = shaping(config.source) if isinstance(config.source, Shaped) else leaving_out(config.source)
-    return form if settings == ShapingSettings() else ShapingSerializer(form, settings)
+    settings = shaping(source) if isinstance(source, Shaped) else leaving_out(source)
+    shaped = form if settings == ShapingSettings() else ShapingSerializer(form, settings)
+    most_bytes = source.max_record_bytes
+    return LargeRecordsSerializer(shaped, config.topic.prefix, most_bytes) if most_bytes else shaped
 
 
 def leaving_out(part: Published) -> ShapingSettings:

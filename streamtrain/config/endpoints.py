@@ -150,7 +150,12 @@ class MongoSource(CapturedSource):
     kind: Literal["mongo"] = Field(description="`mongo`: MongoDB from 4.4 on, a replica set or a sharded cluster.")
     url: Annotated[Secret, AfterValidator(mongo_url)] = Field(
         description="`mongodb://USER:PASSWORD@HOST:PORT[,HOST:PORT]/?OPTIONS` or `mongodb+srv://...`, with the driver's options "
-        "for TLS, X.509 and so on. None of it is ever shown."
+        "X.509 and so on. None of it is ever shown."
+    )
+    tls: TlsFiles = Field(
+        default_factory=TlsFiles,
+        description="TLS to the server. MongoDB does not negotiate: with `preferred` the URL's `tls=true` decides, which "
+        "`mongodb+srv://` has by itself. Certificate and key are one file, `cert`.",
     )
     after: Literal["held", "post_image", "lookup"] = Field(
         default="held",

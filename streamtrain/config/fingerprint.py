@@ -54,6 +54,7 @@ DOES_NOT_DECIDE: frozenset[str] = frozenset(
         "source.skip_messages_without_change",
         "source.skipped_operations",
         "source.tombstones_on_delete",
+        "source.max_record_bytes",
         "source.snapshot",
         "source.include_schema_changes",
         "source.server_id",

@@ -105,7 +105,8 @@ def _located(config: Config, directory: Path) -> Config:
     if config.source.kind == "sqlite":
         moved["source"] = config.source.model_copy(update={"url": config.source.url.under(directory)})
     if config.source.kind == "mongo":
-        moved["source"] = config.source.model_copy(update={"store": directory / config.source.store})
+        files = {"store": directory / config.source.store, "tls": config.source.tls.under(directory)}
+        moved["source"] = config.source.model_copy(update=files)
     topic: dict[str, Any] = {}
     if config.topic.kind == "kafka":
         topic["security"] = located(config.topic.security, directory)

@@ -40,6 +40,14 @@ class Published(Section):
         default=True,
         description="Whether a delete is followed by a record without a value, by which compaction forgets the row.",
     )
+    max_record_bytes: Whole = Field(
+        default=0,
+        ge=0,
+        le=1 << 30,
+        description="A record of more bytes than this, key and value, is not published; its topic, key and size go to the topic "
+        "`PREFIX.dead-letters` in the same transaction. 0: no record is left out, and one that is larger than its topic takes "
+        "(`max.message.bytes`, held against what it is when compressed) stops capture.",
+    )
 
 
 class Shaped(Published):

@@ -20,7 +20,7 @@ from pymongo.uri_parser import parse_uri
 
 from streamtrain.errors import ConfigError
 from streamtrain.state.mongo_errors import DOCUMENT_TOO_LARGE, TRANSIENT, UNKNOWN_COMMIT, Failure
-from streamtrain.tls import Tls, TlsMode
+from streamtrain.tls import Tls
 
 Document = dict[str, Any]
 
@@ -84,7 +84,7 @@ def client(url: str, tls: Tls, connect_timeout_s: int, timeout_s: int) -> MongoC
             connectTimeoutMS=connect_timeout_s * 1000,
             socketTimeoutMS=timeout_s * 1000,
             retryWrites=True,
-            **_tls_options(tls),
+            **tls.mongo_options("state.tls"),
         )
     except (ConfigurationError, OSError, ValueError):
         files = ", ".join(file for file in (tls.ca, tls.cert) if file)
@@ -92,22 +92,3 @@ def client(url: str, tls: Tls, connect_timeout_s: int, timeout_s: int) -> MongoC
             "the options of state.url" + (f" and the TLS files {files}" if files else "") + " cannot be used together",
             hint=f"{_FORM}; TLS is set by state.tls, with PEM files that this process may read",
         ) from None
-
-
-def _tls_options(tls: Tls) -> dict[str, Any]:
-    """MongoDB's servers do not negotiate: where nothing is insisted upon, the URL says whether TLS is spoken."""
-    if tls.mode is TlsMode.PREFERRED:
-        return {}
-    if tls.mode is TlsMode.DISABLED:
-        return {"tls": False}
-    if tls.key not in {None, tls.cert}:
-        raise ConfigError(
-            "state.tls.key cannot be a file of its own for MongoDB", hint="put key and certificate into cert"
-        )
-    files = {"tlsCAFile": tls.ca, "tlsCertificateKeyFile": tls.cert}
-    return {
-        "tls": True,
-        "tlsAllowInvalidCertificates": not tls.mode.verifies,
-        "tlsAllowInvalidHostnames": tls.mode is not TlsMode.VERIFY_IDENTITY,
-        **{option: file for option, file in files.items() if file is not None},
-    }

@@ -24,6 +24,16 @@ def test_the_starter_loads_as_it_stands(tmp_path: Path) -> None:
     assert config.state.url.path == tmp_path / "streamtrain.db"
 
 
+def test_the_starter_for_mongodb_needs_one_password_and_keeps_its_files_beside_it(tmp_path: Path) -> None:
+    text = starter_config("mongo")
+    assert set(re.findall(r"\$\{([A-Z_]+)\}", text)) - {"NAME"} == {"MONGO_PASSWORD"}
+    config = load(tmp_path, text, {"MONGO_PASSWORD": PASSWORD})
+    assert config.source.kind == "mongo"
+    assert config.source.store == tmp_path / "documents.db"
+    assert str(config.state.url).startswith("mongodb://streamtrain_state:***@")
+    assert config.examples.features != "auto"
+
+
 def test_the_starter_is_read_alike_by_yaml_1_1() -> None:
     assert yaml.safe_load(starter_config())["train"]["checkpoint"] == {"every_slices": 200, "every_s": 10}
 

@@ -52,6 +52,7 @@ INDIFFERENT = {
     "source.skip_messages_without_change": True,
     "source.skipped_operations": "[t]",
     "source.tombstones_on_delete": False,
+    "source.max_record_bytes": 9,
     "source.snapshot": "no_data",
     "source.include_schema_changes": False,
     "source.server_id": 9,

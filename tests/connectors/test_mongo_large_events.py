@@ -156,7 +156,7 @@ def test_a_dead_letter_is_a_record_with_key_place_and_reason(tmp_path: Path) -> 
     (letter,) = (event for event in events if isinstance(event, DeadLetter))
     ((topic, messages, partitions),) = JsonSerializer("shop").serialize(letter, 5_000_000)
     key, value = (orjson.loads(part or b"") for part in (messages.keys[0], messages.values[0]))
-    assert (topic, partitions, key) == ("shop.dead-letters", 1, {"collection": "shop.events", "id": "1"})
+    assert (topic, partitions, key) == ("shop.dead-letters", 1, {"topic": "shop.shop.events", "key": {"id": "1"}})
     assert list(value) == ["reason", "op", "source", "place", "ts_ms"]
     assert (value["op"], value["ts_ms"], value["place"]) == ("u", 5, letter.place)
     assert "16 MB" in value["reason"]

@@ -22,22 +22,37 @@ from streamtrain.envelope import Op
 from streamtrain.errors import AccessDenied, PositionLost, SourceUnavailable
 from tests.connectors.mongo_capture import drained, flat, folded, opened, settings, statements
 from tests.mongo_server import MongoServer, Settings
+from tests.servers.mongo import Mongo, present
 
 IDS: list[Any] = [
     1, 2.5, Int64(2_147_483_657), Decimal128("7.5"), "1", "123", {"a": 1, "b": "x"}, b"bytes", ObjectId("65a000000000000000000001"),
     False, True, datetime(2020, 1, 1, tzinfo=UTC), Timestamp(5, 1), MinKey(), MaxKey(), Regex("^a", "i"), -4, "", None,
 ]  # fmt: skip
+Server = MongoServer | Mongo
 VERSIONS = ((4, 4, 1), (5, 0, 0), (8, 0, 0))
 
 
-@pytest.fixture(params=VERSIONS, ids=str)
-def server(request: pytest.FixtureRequest) -> Iterator[MongoServer]:
-    with MongoServer(Settings(version=request.param)) as started:
-        yield started
+DATABASES = ("shop", "other")
+
+
+@pytest.fixture(params=["a real server"] if present() else VERSIONS, ids=str)
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """A real server where there is one, without the databases of the tests; else the stand-in as several versions."""
+    if not present():
+        with MongoServer(Settings(version=request.param)) as started:
+            yield started
+        return
+    real: Mongo = request.getfixturevalue("mongo")
+    with pymongo.MongoClient[Any](real.url) as client:
+        for name in DATABASES:
+            client.drop_database(name)
+        yield real
+        for name in DATABASES:
+            client.drop_database(name)
 
 
 @pytest.fixture
-def client(server: MongoServer) -> Iterator[pymongo.MongoClient[Any]]:
+def client(server: Server) -> Iterator[pymongo.MongoClient[Any]]:
     with pymongo.MongoClient[Any](server.url) as connected:
         yield connected
 
@@ -55,7 +70,7 @@ def stored(client: pymongo.MongoClient[Any], *names: str) -> dict[tuple[str, byt
 
 
 def test_a_snapshot_reads_documents_of_every_type_of_id_and_the_stream_goes_on(
-    server: MongoServer, client: pymongo.MongoClient[Any], tmp_path: Path
+    server: Server, client: pymongo.MongoClient[Any], tmp_path: Path
 ) -> None:
     client.shop.events.insert_many([{"_id": each, "v": {"n": 0, "list": [1, 2]}} for each in IDS])
     with opened(settings(server.url, tmp_path, "shop.events")) as source:
@@ -89,7 +104,7 @@ def wrote(collection: Any, chance: random.Random) -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_whatever_read_a_kill_comes_after_what_was_committed_and_what_follows_fold_to_the_collections(
-    server: MongoServer, client: pymongo.MongoClient[Any], tmp_path: Path, seed: int
+    server: Server, client: pymongo.MongoClient[Any], tmp_path: Path, seed: int
 ) -> None:
     chance = random.Random(seed)
     names = ("shop.a", "shop.b")
@@ -114,7 +129,7 @@ def test_whatever_read_a_kill_comes_after_what_was_committed_and_what_follows_fo
 
 
 def test_a_store_that_is_not_the_positions_stops_capture_or_begins_again(
-    server: MongoServer, client: pymongo.MongoClient[Any], tmp_path: Path
+    server: Server, client: pymongo.MongoClient[Any], tmp_path: Path
 ) -> None:
     client.shop.events.insert_many([{"_id": n} for n in range(3)])
     with opened(settings(server.url, tmp_path, "shop.events")) as source:
@@ -132,7 +147,7 @@ def test_a_store_that_is_not_the_positions_stops_capture_or_begins_again(
         assert drained(source)[0] == []
 
 
-def test_two_captures_do_not_share_a_store(server: MongoServer, tmp_path: Path) -> None:
+def test_two_captures_do_not_share_a_store(server: Server, tmp_path: Path) -> None:
     chosen = settings(server.url, tmp_path, "shop.events")
     with opened(chosen), pytest.raises(SourceUnavailable, match="in use"), opened(chosen):
         pass
@@ -140,7 +155,7 @@ def test_two_captures_do_not_share_a_store(server: MongoServer, tmp_path: Path) 
 
 @pytest.mark.parametrize("include", ["shop.events", "shop.*", "*.*"])
 def test_drops_and_renames_are_told_and_the_stream_goes_on(
-    server: MongoServer, client: pymongo.MongoClient[Any], tmp_path: Path, include: str
+    server: Server, client: pymongo.MongoClient[Any], tmp_path: Path, include: str
 ) -> None:
     client.shop.events.insert_one({"_id": 1})
     with opened(settings(server.url, tmp_path, include)) as source:
@@ -164,7 +179,7 @@ def test_drops_and_renames_are_told_and_the_stream_goes_on(
 
 
 def test_documents_of_a_renamed_collection_are_still_held(
-    server: MongoServer, client: pymongo.MongoClient[Any], tmp_path: Path
+    server: Server, client: pymongo.MongoClient[Any], tmp_path: Path
 ) -> None:
     client.shop.events.insert_many([{"_id": n} for n in range(20)])
     client.other.plain.insert_many([{"_id": n} for n in range(4)])
@@ -217,7 +232,7 @@ def test_an_idle_collection_keeps_its_place_while_the_oplog_rolls(tmp_path: Path
 
 
 def test_collections_that_are_captured_from_now_on_are_read_though_the_stream_gets_wider(
-    server: MongoServer, client: pymongo.MongoClient[Any], tmp_path: Path
+    server: Server, client: pymongo.MongoClient[Any], tmp_path: Path
 ) -> None:
     client.shop.a.insert_one({"_id": 1})
     client.shop.b.insert_one({"_id": 2})
@@ -245,7 +260,7 @@ def test_what_the_document_after_an_update_is_from_is_said(tmp_path: Path) -> No
 
 
 def test_an_update_of_a_document_that_cannot_be_had_stops_or_is_empty_but_never_guessed(
-    client: pymongo.MongoClient[Any], server: MongoServer, tmp_path: Path
+    client: pymongo.MongoClient[Any], server: Server, tmp_path: Path
 ) -> None:
     client.shop.events.insert_one({"_id": 1, "reference": DBRef("a", 1)})
     with opened(settings(server.url, tmp_path, "shop.events", after="lookup", snapshot="no_data")) as source:
@@ -287,7 +302,7 @@ class Said:
 
 
 def test_a_signal_reads_a_collection_again_while_it_is_written_to(
-    server: MongoServer, client: pymongo.MongoClient[Any], tmp_path: Path
+    server: Server, client: pymongo.MongoClient[Any], tmp_path: Path
 ) -> None:
     client.shop.events.insert_many([{"_id": n, "n": n} for n in range(30)])
     chosen = settings(server.url, tmp_path, "shop.events")

@@ -24,6 +24,8 @@ SERVICES = compose.services()
 DOCKERFILE = compose.ROOT / "deploy/Dockerfile"
 CONFIG = "/etc/streamtrain/streamtrain.yaml"
 OURS = [name for name, service in SERVICES.items() if service["image"].startswith("streamtrain:")]
+SOURCES = {"mongo_line": "mongo"}
+WRITTEN = {"mongo_line": ["mongo-documents:/var/lib/streamtrain"]}
 # What the entrypoint of the `mysql` image reads of the variables that we set.
 MYSQL_IMAGE_VARIABLES = {"MYSQL_ROOT_PASSWORD", "MYSQL_ROOT_HOST"}
 
@@ -171,7 +173,7 @@ def test_the_configuration_loads_with_what_each_service_is_given_and_uses_all_of
     path = compose.bind_mounts(SERVICES[service])[CONFIG]
     config = load_config(path, SERVICES[service]["environment"])
     assert set(re.findall(r"\$\{(\w+)\}", path.read_text())) == SERVICES[service]["environment"].keys()
-    assert config.source.kind == "mysql"
+    assert config.source.kind == SOURCES.get(service, "mysql")
     assert config.topic.kind == "kafka"
 
 
@@ -216,13 +218,34 @@ def test_ports_are_published_on_the_loopback_interface_only() -> None:
 
 
 @pytest.mark.parametrize("service", [*OURS, "generator"])
-def test_our_containers_have_no_rights_and_write_nowhere_but_to_tmp(service: str) -> None:
+def test_our_containers_have_no_rights_and_write_only_what_is_listed(service: str) -> None:
     settings = SERVICES[service]
     assert settings["read_only"] is True
     assert settings["cap_drop"] == ["ALL"]
     assert settings["security_opt"] == ["no-new-privileges:true"]
     assert [Path(mount.split(":")[0]) for mount in settings["tmpfs"]] == [Path("/tmp")]
-    assert all(not isinstance(volume, str) and volume["read_only"] for volume in settings["volumes"])
+    written = [volume for volume in settings["volumes"] if isinstance(volume, str)]
+    assert written == WRITTEN.get(service, [])
+    assert all(volume["read_only"] for volume in settings["volumes"] if not isinstance(volume, str))
+
+
+def test_what_a_service_writes_to_is_owned_by_its_user_in_the_image() -> None:
+    for (volume,) in WRITTEN.values():
+        assert re.search(
+            rf"install --directory --owner 10001 \S+ 10001 {volume.split(':')[1]}$",
+            DOCKERFILE.read_text(),
+            re.MULTILINE,
+        )
+
+
+def test_the_line_on_mongodb_names_servers_that_are_there() -> None:
+    path = compose.bind_mounts(SERVICES["mongo_line"])[CONFIG]
+    config = load_config(path, {})
+    assert config.source.kind == "mongo"
+    volume, folder = WRITTEN["mongo_line"][0].split(":")
+    assert config.source.store.parent == Path(folder)
+    assert re.search(rf"^  {volume}:$", compose.FILE.read_text(), re.MULTILINE)
+    assert set(re.findall(r"mongodb://([\w:]+)/", path.read_text())) == {"mongo:27017"}
 
 
 def test_every_service_waits_for_what_it_needs_and_says_how_it_is_limited() -> None:

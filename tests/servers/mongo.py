@@ -54,6 +54,11 @@ class Mongo:
                 client.drop_database(name)
 
 
+def present() -> bool:
+    """Whether there is a real server."""
+    return bool(os.environ.get(VARIABLE) or shutil.which("mongod"))
+
+
 @contextmanager
 def chosen() -> Iterator[Mongo]:
     """The server that ``MONGODB_URL`` names, else a ``mongod`` of the path as a one-node replica set, else a stand-in."""
