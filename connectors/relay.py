@@ -18,13 +18,15 @@ from connectors.source import (
     SourceBatch,
     SourceEvent,
 )
-from streamtrain import faults
+from streamtrain import faults, log
 from streamtrain.topic.base import TopicWriter
 
 # A source that writes only to other tables moves its log on: the position follows at least this often, so that the log
 # files behind it may be purged without the position being lost.
 _IDLE_COMMIT_S = 5.0
 _PATIENCE_S = 0.2
+
+_log = log.get("connector")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,8 @@ class Relay:
         self._heartbeat_at = 0.0
         self._lag_ms: int | None = None
         self._reading: SnapshotProgress | None = None
+        self._unfinished: SnapshotProgress | None = None
+        """The last of a snapshot that was read and is not said to be complete."""
 
     def open(self) -> None:
         """Go on at the position of the last committed transaction."""
@@ -94,6 +98,9 @@ class Relay:
         self._position = self._committed = None if stored is None else orjson.loads(stored)
         self._source.open(self._committed, self._writer.notes())
         self._committed_at = self._clocks.monotonic_s()
+        if self._unfinished is not None and self._reading is None:
+            _log.info("snapshot committed", kind=self._unfinished.kind)
+            self._unfinished = None
         self._heartbeat_at = self._committed_at + self._settings.heartbeat_s
         faults.passed("capture.opened")
 
@@ -143,6 +150,7 @@ class Relay:
         self._notes |= batch.notes
         self._position = batch.position
         self._reading = batch.snapshot
+        self._unfinished = batch.snapshot or self._unfinished
 
     def _beat(self) -> None:
         """A heartbeat, if one is due: it says how far capture has come, which is nowhere while a snapshot is read."""
@@ -194,3 +202,6 @@ class Relay:
         self._notes = {}
         self._committed = self._position
         self._committed_at = self._clocks.monotonic_s()
+        if self._unfinished is not None and self._reading is None:
+            _log.info("snapshot committed", kind=self._unfinished.kind)
+            self._unfinished = None

@@ -150,13 +150,28 @@ class Client:
         """Run a command that gives a cursor: its first or its next documents."""
         return _reply(self.command(database, command, doing))
 
-    def collections(self, scope: Scope, captures: Callable[[str, str], bool]) -> list[str]:
-        """The names of the captured collections there are, each ``database.collection``: no views, in order."""
-        return sorted(self._listed(scope, captures, {"nameOnly": True, "authorizedCollections": True}))
+    def collections(self, scope: Scope, captures: Callable[[str, str], bool]) -> tuple[list[str], Time]:
+        """The names of the captured collections, each ``database.collection``: no views, in order; and when they had them."""
+        how = {"nameOnly": True, "authorizedCollections": True}
+        found = sorted(self._listed(scope, captures, how))
+        while True:
+            at, before = self.now(), found
+            found = sorted(self._listed(scope, captures, how))
+            if found == before:
+                return found, at
 
     def collection_options(self, scope: Scope, captures: Callable[[str, str], bool]) -> dict[str, Mapping[str, Any]]:
         """The same with the options of each."""
         return self._listed(scope, captures, {})
+
+    def collection_mark(self, name: str) -> bytes | None:
+        """What tells the collection ``database.collection`` from those that had its name or get it; None if there is none."""
+        database, collection = name.split(".", 1)
+        reply = self.cursor(
+            database, {"listCollections": 1, "filter": {"name": collection}, "cursor": {}}, "looking at a collection"
+        )
+        info = [RawBSONDocument(document).get("info", {}) for document in reply.documents]
+        return bytes(info[0]["uuid"]) if info and "uuid" in info[0] else None
 
     def oldest(self) -> Time:
         """The time of the first entry in the oplog; only accounts that may read ``local`` can ask."""

@@ -9,12 +9,11 @@ from collections.abc import Sequence
 from itertools import repeat
 from typing import NamedTuple
 
-from bson import encode
 from bson.raw_bson import RawBSONDocument
 
 from connectors.mongo.change_event import ChangeEvent, cut_all
 from connectors.mongo.client import Time
-from connectors.mongo.raw_bson import elements
+from connectors.mongo.raw_bson import elements, malformed
 
 _UNKNOWN = Time(0, 0)
 
@@ -104,5 +103,9 @@ def document_of(data: bytes, place: int) -> bytes:
 
 
 def id_of(document: bytes) -> bytes:
-    """``{_id: …}`` of a document or of a document's key."""
-    return encode({"_id": RawBSONDocument(document)["_id"]})
+    """``{_id: …}`` of a document or of a document's key, with the very bytes of its value: no other type is made of it."""
+    for each in elements(document):
+        if each.name == b"_id":
+            body = document[each.start : each.end]
+            return (len(body) + 5).to_bytes(4, "little") + body + b"\0"
+    raise malformed(0, "a document without _id")

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import fnmatch
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from connectors.mongo.capture import Capture, CaptureParts
 from connectors.mongo.client import Client, Time
@@ -70,7 +71,7 @@ class MongoSource:
             try:
                 self._go_on(start)
             except PositionLost as error:
-                self._begin_again(error)
+                self._begin_again(error, start.signals)
         except BaseException:
             self.close()
             raise
@@ -80,7 +81,7 @@ class MongoSource:
             self._listen(self._opened())
             return self._opened().read(timeout_s)
         except PositionLost as error:
-            self._begin_again(error)
+            self._begin_again(error, self._opened().signal_offset)
             return SourceBatch((), self._opened().position.to_json())
 
     def confirm(self, position: Position) -> None:
@@ -111,8 +112,8 @@ class MongoSource:
         self._signals_read_s = now_s
         offset, values = self._signals.read(capture.signal_offset)
         for signal in filter(None, map(parse, values)):
-            captured = self._connected().collections(self._settings.scope, self._settings.captures)
-            capture.change_snapshots(obeyed(capture.snapshot_state, signal, captured))
+            captured, at = self._captured()
+            capture.change_snapshots(obeyed(capture.snapshot_state, signal, captured, at))
         capture.signal_offset = offset
         self._listened = True
 
@@ -126,14 +127,18 @@ class MongoSource:
             raise SourceUnavailable("the source is not open", hint="open it first")
         return self._client
 
-    def _begin(self) -> None:
-        """From the end of the log as it is now on; documents that are there already are read beside it."""
+    def _begin(self, signals: int | None = None) -> None:
+        """From the end of the log as it is now on; documents that are there already are read beside it.
+
+        ``signals``: up to where signals were obeyed.
+        """
         stream, store = self._stream(), self._documents()
         store.empty()
         scope = str(self._settings.scope)
-        began = self._connected().now()
+        names, began = self._captured()
         position = StreamPosition.begun(scope, stream.begin(began), self._settings.include)
-        self._follow(stream, position, SnapshotState(self._jobs(lambda _: True, began)))
+        position = replace(position, signals=signals)
+        self._follow(stream, position, SnapshotState(self._jobs(names, as_of=began)))
 
     def _go_on(self, position: StreamPosition) -> None:
         store, settings = self._documents(), self._settings
@@ -150,27 +155,28 @@ class MongoSource:
         stream.go_on(position)
         state = SnapshotState.from_json(position.snapshots)
         if position.include != settings.include:
-            state = SnapshotState((*state.jobs, *self._jobs(lambda name: not _matches(name, position.include))))
+            names, at = self._captured()
+            added = [name for name in names if not _matches(name, position.include)]
+            state = SnapshotState((*state.jobs, *self._jobs(added, named_at=at)))
         self._follow(stream, position.capturing(str(settings.scope), settings.include), state)
 
-    def _begin_again(self, error: PositionLost) -> None:
+    def _begin_again(self, error: PositionLost, signals: int | None) -> None:
         if self._settings.snapshot != "when_needed":
             raise error
         _log.warning("position lost, reading all documents again", reason=error.message)
-        self._begin()
+        self._begin(signals)
 
-    def _jobs(self, chosen: Callable[[str], bool], as_of: tuple[int, int] | None = None) -> tuple[Job, ...]:
-        """What is to be read first of the captured collections; ``as_of`` is where the stream begins."""
+    def _captured(self) -> tuple[list[str], Time]:
+        return self._connected().collections(self._settings.scope, self._settings.captures)
+
+    def _jobs(self, names: Sequence[str], as_of: Time | None = None, named_at: Time | None = None) -> tuple[Job, ...]:
+        """How collections are read first. ``as_of`` is where the stream begins; ``named_at``: when they had these names."""
         settings = self._settings
-        if settings.snapshot == "no_data" and settings.after != "held":
-            return ()
-        found = self._connected().collections(settings.scope, settings.captures)
-        names = tuple(name for name in found if chosen(name))
-        if not names:
+        if not names or (settings.snapshot == "no_data" and settings.after != "held"):
             return ()
         if settings.snapshot != "no_data":
-            return (Job("initial", names),)
-        return (Job("unpublished", names, as_of=as_of),)
+            return (Job("initial", tuple(names), names_at=named_at),)
+        return (Job("unpublished", tuple(names), as_of=as_of, names_at=named_at),)
 
     def _stream(self) -> ChangeStream:
         return ChangeStream(self._connected(), self._look(), self._settings)

@@ -40,11 +40,11 @@ class Structure:
         name = ".".join(event.name)
         concerned = [event.name]
         if event.kind == "drop":
-            state = state.without({name})
+            state = state.without({name}, event.time)
             self._store.rename(name, None)
         elif event.kind == "rename":
             concerned.append(event.to)
-            state = self._renamed(name, event.to, state)
+            state = self._renamed(event, state)
         if not self._tells(event, concerned):
             return [], state
         return [self._change(event)], state
@@ -58,21 +58,21 @@ class Structure:
             )
         return any(self._captures(*each) for each in concerned)
 
-    def _renamed(self, name: str, to: tuple[str, str], state: SnapshotState) -> SnapshotState:
-        target = ".".join(to)
-        was_captured, is_captured = self._captures(*name.split(".", 1)), self._captures(*to)
+    def _renamed(self, event: Event, state: SnapshotState) -> SnapshotState:
+        name, target, at = ".".join(event.name), ".".join(event.to), event.time
+        was_captured, is_captured = self._captures(*event.name), self._captures(*event.to)
         if was_captured and is_captured:
             self._store.rename(name, target)
-            return state.renamed(name, target)
+            return state.renamed(name, target, at)
         if was_captured:
             self._store.rename(name, None)
-            return state.without({name})
+            return state.without({name}, at)
         if not is_captured:
             return state
         # Its documents were never published under any name.
         self._store.rename(target, None)
         kind: Kind = "unpublished" if self._settings.snapshot == "no_data" else "initial"
-        left = state.without({target})
+        left = state.without({target}, at)
         return replace(left, jobs=(*left.jobs, Job(kind, (target,))))
 
     def _change(self, event: Event) -> SchemaChange:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,6 +14,7 @@ import orjson
 import pymongo
 import pytest
 from bson import DBRef, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Timestamp, encode
+from bson.datetime_ms import DatetimeMS
 from bson.raw_bson import RawBSONDocument
 
 from connectors.mongo.events import id_of
@@ -100,6 +103,20 @@ def wrote(collection: Any, chance: random.Random) -> None:
         collection.replace_one(key, {"n": chance.randrange(99), "list": [1, 2, 3]}, upsert=True)
     else:
         collection.update_one(key, chance.choice(updates))
+
+
+def test_a_snapshot_reads_what_a_driver_cannot_decode(server: MongoServer, tmp_path: Path) -> None:
+    """Dates before the year 1 and after 9999, and types that no driver writes any more, as ``_id`` too."""
+    undefined, symbol = b"\x06_id\0", b"\x0e_id\0" + (4).to_bytes(4, "little") + b"sym\0"
+    raw = [len(part) + 5 for part in (undefined, symbol)]
+    odd = [size.to_bytes(4, "little") + part + b"\0" for size, part in zip(raw, (undefined, symbol), strict=True)]
+    early = [{"_id": DatetimeMS(-62_135_596_800_001 - n), "late": DatetimeMS(253_402_300_800_000)} for n in range(8)]
+    with pymongo.MongoClient[dict[str, Any]](server.url) as client:
+        client.shop.orders.insert_many([*early, *map(RawBSONDocument, odd)])
+    with opened(settings(server.url, tmp_path, "shop.orders")) as source:
+        keys = {change.key for change in flat(drained(source)[0])}
+    dates = {b'{"$date": {"$numberLong": "%d"}}' % int(one["_id"]) for one in early}
+    assert keys == dates | {b'{"$undefined": true}', b'{"$symbol": "sym"}'}
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -194,6 +211,26 @@ def test_documents_of_a_renamed_collection_are_still_held(
     reads = [(each.name, each.key) for each in flat(read) if each.op is Op.READ]
     assert len(reads) == len(set(reads)) == 24
     assert len([each for each in flat(changed) if each.before is not None]) == 24
+
+
+def test_a_collection_that_is_renamed_while_a_chunk_of_it_is_asked_for_is_read_under_its_new_name(
+    server: MongoServer, client: pymongo.MongoClient[Any], tmp_path: Path
+) -> None:
+    client.shop.orders.insert_many([{"_id": n} for n in range(5)])
+    slow = {"failCommands": ["find"], "appName": "streamtrain", "blockConnection": True, "blockTimeMS": 300}
+    client.admin.command("configureFailPoint", "failCommand", mode={"times": 1}, data=slow)
+
+    def rename() -> None:
+        while server.member.failpoints.met == 0:
+            time.sleep(0.005)
+        client.shop.orders.rename("orders2")
+
+    with opened(settings(server.url, tmp_path, "shop.orders*")) as source, ThreadPoolExecutor(1) as other:
+        renamed = other.submit(rename)
+        changes = flat(drained(source)[0])
+        renamed.result()
+        changes += flat(drained(source)[0])
+    assert sorted((change.name, change.key) for change in changes) == [("shop.orders2", b"%d" % n) for n in range(5)]
 
 
 def test_a_position_that_the_oplog_has_lost_is_never_passed_over_in_silence(tmp_path: Path) -> None:
@@ -327,6 +364,54 @@ def test_a_signal_reads_a_collection_again_while_it_is_written_to(
     assert {change.key for change in reads} >= {b"%d" % n for n in range(10, 30)}
     latest = {change.key: change.after for change in flat([*first, *events])}
     assert latest == {key: document for (_, key), document in stored(client, "shop.events").items()}
+
+
+def test_a_signal_is_obeyed_for_the_names_of_its_time_though_the_stream_is_behind_them(
+    server: MongoServer, client: pymongo.MongoClient[Any], tmp_path: Path
+) -> None:
+    """What the stream tells later of a collection that had the name before is none of the signal's business."""
+    for name in ("first", "second", "third"):
+        client.shop[name].insert_one({"_id": name})
+    chosen = settings(server.url, tmp_path, "shop.*")
+    with opened(chosen) as source:
+        position = drained(source)[1]
+    client.shop.first.drop()
+    client.shop.second.rename("first")
+    client.shop.third.drop()
+    client.shop.third.insert_one({"_id": "another"})
+    signal = {"id": "1", "type": "execute-snapshot", "data": {"data-collections": [r"shop[.].*"]}}
+    with closing(MongoSource(chosen, signals=Said(signal))) as source:
+        source.open(position)
+        reads = [change for change in flat(drained(source)[0]) if change.op is Op.READ]
+    assert {(change.name, change.key) for change in reads} == {
+        ("shop.first", b'"second"'), ("shop.third", b'"another"'),
+    }  # fmt: skip
+
+
+class Growing(Said):
+    """Signals that come one after another; who has not read any begins at the end."""
+
+    def say(self, value: dict[str, Any]) -> None:
+        self._values.append(orjson.dumps(value))
+
+    def read(self, offset: int | None) -> tuple[int | None, Sequence[bytes]]:
+        return super().read(len(self._values) if offset is None else offset)
+
+
+def test_a_signal_is_obeyed_though_the_position_is_lost_before_it_is_heard(tmp_path: Path) -> None:
+    small, signals = Settings(version=(4, 4, 1), oplog_entries=40), Growing()
+    with MongoServer(small) as server, pymongo.MongoClient[Any](server.url) as client:
+        client.shop.events.insert_one({"_id": 1})
+        chosen = settings(server.url, tmp_path, "shop.events", snapshot="when_needed")
+        with closing(MongoSource(chosen, signals=signals)) as source:
+            source.open(None)
+            position = drained(source)[1]
+        signals.say({"id": "1", "type": "execute-snapshot", "data": {"data-collections": ["shop.events"]}})
+        client.shop.events.update_one({"_id": 1}, {"$set": {"a": 1}})
+        client.noise.other.insert_many([{"_id": n} for n in range(60)])
+        with closing(MongoSource(chosen, signals=signals)) as source:
+            source.open(position)
+            assert [change.op for change in flat(drained(source)[0])] == [Op.READ, Op.READ]
 
 
 def test_a_url_that_lets_nobody_in_shows_no_password(tmp_path: Path) -> None:

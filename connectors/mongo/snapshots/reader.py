@@ -43,6 +43,10 @@ class ChunkReader:
         """The time as of which a chunk that is read next may be."""
         return self._client.now()
 
+    def mark(self, name: str) -> bytes | None:
+        """Which collection has the name now; None if there is none."""
+        return self._client.collection_mark(name)
+
     def read(self, name: str, after: bytes | None, condition: str | None, moment: Time) -> Chunk:
         """The documents behind ``after`` as of ``moment``. Raises SnapshotGone if the server cannot go back there."""
         database, collection = name.split(".", 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from connectors.mongo.client import filter_of
+from connectors.mongo.client import Time, filter_of
 from connectors.mongo.snapshots.state import Job, SnapshotState
 from connectors.signals import Signal
 from streamtrain import log
@@ -14,18 +14,21 @@ from streamtrain.errors import ConfigError
 _log = log.get("mongo")
 
 
-def obeyed(state: SnapshotState, signal: Signal, captured: Sequence[str]) -> SnapshotState:
-    """``state`` after ``signal``. Initial snapshots are not touched: what they have not read is not in the topics yet."""
+def obeyed(state: SnapshotState, signal: Signal, captured: Sequence[str], named_at: Time) -> SnapshotState:
+    """``state`` after ``signal``. Initial snapshots are not touched: what they have not read is not in the topics yet.
+
+    ``captured``: the collections that have these names at a time, which the stream may not have reached yet.
+    """
     _log.info("signal", kind=signal.kind, id=signal.id)
     if signal.kind == "execute-snapshot":
-        return _begun(state, signal, captured)
+        return _begun(state, signal, captured, named_at)
     if signal.kind == "stop-snapshot":
         return _stopped(state, signal)
     paused = signal.kind == "pause-snapshot"
     return SnapshotState(tuple(replace(job, paused=paused) if job.kind == "incremental" else job for job in state.jobs))
 
 
-def _begun(state: SnapshotState, signal: Signal, captured: Sequence[str]) -> SnapshotState:
+def _begun(state: SnapshotState, signal: Signal, captured: Sequence[str], named_at: Time) -> SnapshotState:
     names = tuple(name for name in captured if signal.concerns(name))
     conditions = {name: where for name in names if (where := signal.condition(name)) is not None}
     if not names:
@@ -37,7 +40,8 @@ def _begun(state: SnapshotState, signal: Signal, captured: Sequence[str]) -> Sna
     except ConfigError as error:
         _log.warning("a signal is not understood", id=signal.id, why=error.message)
         return state
-    return SnapshotState((*state.jobs, Job("incremental", names, signal.id, conditions=conditions or None)))
+    job = Job("incremental", names, signal.id, conditions=conditions or None, names_at=named_at)
+    return SnapshotState((*state.jobs, job))
 
 
 def _stopped(state: SnapshotState, signal: Signal) -> SnapshotState:

@@ -75,14 +75,17 @@ class Snapshots:
         if self._chunk is not None and (job is None or job != self._job):
             self._chunk = None
         if self._chunk is None and job is not None:
+            name = job.collections[0]
+            mark = self._reader.mark(name)
             moment = self._reader.now() if job.as_of is None else Time(*job.as_of)
             if moment < given:
                 return
             self._job = job
-            name = job.collections[0]
             condition = None if job.conditions is None else job.conditions.get(name)
             try:
-                self._chunk = self._reader.read(name, job.after, condition, moment)
+                chunk = self._reader.read(name, job.after, condition, moment)
+                # A name is looked up when it is read, whatever the moment: another collection may have it since, or none.
+                self._chunk = chunk if self._reader.mark(name) == mark else None
             except SnapshotGone:
                 if job.as_of is None:
                     raise

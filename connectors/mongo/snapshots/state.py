@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -34,6 +34,8 @@ class Job:
     paused: bool = False
     as_of: tuple[int, int] | None = None
     """The time as of which everything is read, while the stream stands still there; None: as of one time after another."""
+    names_at: tuple[int, int] | None = None
+    """When the collections had these names, which the stream may not have reached yet; None: they have them in the stream."""
 
     def to_json(self) -> dict[str, Any]:
         """As it is kept in the position."""
@@ -47,16 +49,18 @@ class Job:
             "conditions": self.conditions,
             "paused": self.paused,
             "as_of": self.as_of,
+            "names_at": self.names_at,
         }
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Job:
         """Raises TypeError, KeyError or ValueError on anything else."""
-        after, as_of = document["after"], document["as_of"]
+        after = document["after"]
         return cls(
             **{
                 **document,
-                "as_of": None if as_of is None else (int(as_of[0]), int(as_of[1])),
+                "as_of": _time(document["as_of"]),
+                "names_at": _time(document.get("names_at")),
                 "collections": tuple(document["collections"]),
                 "after": None if after is None else b64decode(after),
             }
@@ -69,6 +73,10 @@ class Job:
             conditions = {to if each == name else each: where for each, where in conditions.items()}
         collections = tuple(to if each == name else each for each in self.collections)
         return replace(self, collections=collections, conditions=conditions)
+
+    def knows(self, at: tuple[int, int] | None) -> bool:
+        """Whether its names were taken when what happened ``at`` a time was over."""
+        return at is not None and self.names_at is not None and at <= self.names_at
 
     def next_collection(self) -> Job:
         """The same without its first collection, which is done."""
@@ -112,16 +120,24 @@ class SnapshotState:
         """Collections of which jobs of these kinds have not read everything."""
         return frozenset(name for job in self.jobs if job.kind in kinds for name in job.collections)
 
-    def without(self, gone: Container[str]) -> SnapshotState:
-        """The same without these collections."""
+    def without(self, gone: Container[str], at: tuple[int, int] | None = None) -> SnapshotState:
+        """The same without these collections. ``at``: jobs whose names are from then or later had that in them."""
         jobs = list[Job]()
         for job in self.jobs:
+            if job.knows(at):
+                jobs.append(job)
+                continue
             kept = tuple(name for name in job.collections if name not in gone)
             if kept:
                 started = job if job.collections[0] == kept[0] else job.next_collection()
                 jobs.append(replace(started, collections=kept))
         return SnapshotState(tuple(jobs))
 
-    def renamed(self, name: str, to: str) -> SnapshotState:
-        """The same with a collection under its new name."""
-        return SnapshotState(tuple(job.renamed(name, to) for job in self.without({to}).jobs))
+    def renamed(self, name: str, to: str, at: tuple[int, int]) -> SnapshotState:
+        """The same with a collection under its new name, which it has got at this time."""
+        jobs = self.without({to}, at).jobs
+        return SnapshotState(tuple(job if job.knows(at) else job.renamed(name, to) for job in jobs))
+
+
+def _time(value: Sequence[int] | None) -> tuple[int, int] | None:
+    return None if value is None else (int(value[0]), int(value[1]))
