@@ -1,6 +1,7 @@
 """Run a stand-in by itself: prints its URL, and serves until it is told to end.
 
 python -m tests.mongo_server
+python -m tests.mongo_server --port 27017 --version 4.4.1
 python -m tests.mongo_server --replay shop.orders --events 500000 --batch 5000
 """
 
@@ -13,6 +14,7 @@ from collections.abc import Sequence
 from bson import Timestamp
 
 from tests.mongo_server import MongoServer
+from tests.mongo_server.member import Settings
 from tests.mongo_server.replay import Replay, inserts, orders
 
 FIRST = Timestamp(1_700_000_000, 1)
@@ -23,7 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     ends = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, ends)  # before any thread starts, so that all of them have it
-    with MongoServer(port=options.port) as server:
+    version = tuple(map(int, options.version.split(".")))
+    settings = Settings(version=version, transaction_lifetime_s=options.transaction_lifetime)
+    with MongoServer(settings, port=options.port) as server:
         if options.replay:
             batches = list(inserts(options.replay, orders(options.events), batch=options.batch, start=FIRST))
             server.replay(options.replay, Replay(batches))
@@ -34,6 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.mongo_server", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="0: a free one")
+    parser.add_argument("--version", default="8.0.0", help="of the server to be (%(default)s)")
+    parser.add_argument(
+        "--transaction-lifetime", metavar="SECONDS", type=float, default=60.0, help="then it is ended (%(default)s)"
+    )
     parser.add_argument("--replay", metavar="NAMESPACE", help="answer streams of it with events made beforehand")
     parser.add_argument("--events", type=int, default=100_000, help="how many inserts, of documents with 12 fields")
     parser.add_argument("--batch", type=int, default=5_000, help="events in a batch")

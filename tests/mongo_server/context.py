@@ -23,6 +23,8 @@ class Client:
 
     number: int
     user: str | None = None
+    application: str = ""
+    """What the client calls itself."""
     subject: str | None = None
     """Of the certificate that the client showed, as RFC 2253 writes it."""
     login: Any = None

@@ -45,7 +45,7 @@ def answer(member: Member, client: Client, command: Mapping[str, Any], *, exhaus
 
 
 def _run(context: Context) -> Document | RawBSONDocument:
-    data = context.member.failpoints.meet(context.name)
+    data = context.member.failpoints.meet(context.name, context.client.application)
     if data is not None:
         if data.get("blockConnection"):
             time.sleep(data.get("blockTimeMS", 0) / 1000)

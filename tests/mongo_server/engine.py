@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -23,13 +24,14 @@ HIDDEN_DATABASES = {"admin", "config", "local"}
 class Engine:
     """State that commands read and change while they hold ``changed``."""
 
-    def __init__(self, now: Callable[[], float], *, oplog_entries: int) -> None:
+    def __init__(self, now: Callable[[], float], *, oplog_entries: int, transaction_lifetime_s: float = 60.0) -> None:
         self.changed = threading.Condition(threading.RLock())
         self.clock = ClusterClock(now)
         self.catalog = Catalog()
         self.oplog = Oplog(oplog_entries)
         self.sessions = Sessions()
         self.stopping = False
+        self._transaction_lifetime_s = transaction_lifetime_s
         self._ids = 0
         with self.changed:
             self.log(Operation("noop", "", details={"msg": "initiating set"}))
@@ -90,10 +92,25 @@ class Engine:
             return True
         if transaction is not None:
             raise self._conflict(transaction)
+        self._wait_for_transactions()
+        return False
+
+    def require_quiet(self, *collections: Collection) -> None:
+        """Wait until no open transaction has written to these: whoever drops or renames a collection waits for its lock."""
+        wanted = {collection.uuid for collection in collections}
+        while any(uuid in wanted for one in self.sessions.open_transactions() for uuid, _ in one.written):
+            self._wait_for_transactions()
+
+    def _wait_for_transactions(self) -> None:
+        """Until something has changed; transactions that are too old are ended."""
         if self.stopping:
             raise CommandError(11600, "interrupted at shutdown")
-        self.changed.wait()
-        return False
+        oldest = time.monotonic() - self._transaction_lifetime_s
+        expired = [one for one in self.sessions.open_transactions() if one.began_s < oldest]
+        for transaction in expired:
+            self.abort(transaction)
+        if not expired:
+            self.changed.wait(1.0)
 
     def _claim(self, collection: Collection, identity: Any, transaction: Transaction) -> None:
         record = collection.record(identity)

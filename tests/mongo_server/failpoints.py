@@ -46,10 +46,12 @@ class Failpoints:
             raise CommandError(2, f"unknown failpoint mode: {mode}")
         return met
 
-    def meet(self, name: str) -> Document | None:
+    def meet(self, name: str, application: str = "") -> Document | None:
         """What is to happen to this command: None, or the failpoint's data, which is used up once by that."""
         point = self._set
         if point is None or name not in point.data.get("failCommands", ()) or point.left == 0:
+            return None
+        if point.data.get("appName", application) != application:
             return None
         self.met += 1
         if point.left is not None:

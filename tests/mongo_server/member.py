@@ -33,6 +33,8 @@ class Settings:
     """Whether to be a mongos of a sharded cluster, as far as a driver can tell from its greeting."""
     now: Callable[[], float] = time.time
     """Seconds since 1970, for cluster times and dates."""
+    transaction_lifetime_s: float = 60.0
+    """A transaction that is open for longer is ended when others wait for it (``transactionLifetimeLimitSeconds``)."""
     tls: ssl.SSLContext | None = None
     """Of a server: connections then have to be encrypted."""
 
@@ -44,7 +46,11 @@ class Member:
         self.settings = settings
         self.address = address
         self.version = settings.version
-        self.engine = Engine(settings.now, oplog_entries=settings.oplog_entries)
+        self.engine = Engine(
+            settings.now,
+            oplog_entries=settings.oplog_entries,
+            transaction_lifetime_s=settings.transaction_lifetime_s,
+        )
         self.cursors = Cursors()
         self.failpoints = Failpoints()
         self.access = Access()
@@ -56,6 +62,8 @@ class Member:
         self.interrupted = 0
         """How often waiting reads were ended by a step down."""
         self.stopping = False
+        self.hang_up: Callable[[], None] = lambda: None
+        """Closes all connections of clients."""
 
     @property
     def election_id(self) -> ObjectId:
@@ -83,6 +91,12 @@ class Member:
             self.primary = True
             self.term = Int64(self.term + 1)
             self.topology_counter += 1
+            self.engine.changed.notify_all()
+
+    def kill_cursors(self) -> None:
+        """End every cursor, as an administrator or a timeout does."""
+        with self.engine.changed:
+            self.cursors.open.clear()
             self.engine.changed.notify_all()
 
     def hello(self, connection: int, *, legacy: bool) -> Document:

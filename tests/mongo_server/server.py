@@ -33,6 +33,7 @@ class MongoServer:
         self._listener = socket.create_server(("127.0.0.1", port))
         self.port: int = self._listener.getsockname()[1]
         self.member = Member(settings or Settings(), f"127.0.0.1:{self.port}")
+        self.member.hang_up = self.kill_connections
         self._connections: dict[int, socket.socket] = {}
         self._numbers = itertools.count(1)
         self._threads: list[threading.Thread] = []
@@ -59,9 +60,7 @@ class MongoServer:
 
     def kill_cursors(self) -> None:
         """End every cursor, as an administrator or a timeout does."""
-        with self.member.engine.changed:
-            self.member.cursors.open.clear()
-            self.member.engine.changed.notify_all()
+        self.member.kill_cursors()
 
     def kill_connections(self) -> None:
         """Hang up on every client."""

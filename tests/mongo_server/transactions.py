@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -31,6 +32,7 @@ class Transaction:
     commit_time: Timestamp | None = None
     undo: list[Callable[[], None]] = field(default_factory=list)
     """What takes away the collections that it made."""
+    began_s: float = field(default_factory=time.monotonic)
 
     def end(self, state: str) -> None:
         """Let go of every document."""

@@ -62,6 +62,7 @@ def _log(context: Context, kind: str, collection: Collection, details: Document)
 
 def _drop(context: Context) -> Document:
     collection = _existing(context)
+    context.engine.require_quiet(collection)
     count = len(collection.indexes)
     _remove(context, collection)
     return {"nIndexesWas": count, "ns": collection.namespace}
@@ -74,6 +75,7 @@ def _remove(context: Context, collection: Collection) -> None:
 
 def _drop_database(context: Context) -> Document:
     found = context.engine.catalog.of(context.database)
+    context.engine.require_quiet(*found)
     for collection in sorted(found, key=lambda one: one.name, reverse=True):
         _remove(context, collection)
     if not found:
@@ -92,6 +94,7 @@ def _rename(context: Context) -> Document:
     target = catalog.find(to_database, to_name)
     if target is not None and not context.option("dropTarget"):
         raise CommandError(48, "target namespace exists")
+    context.engine.require_quiet(collection, *([] if target is None else [target]))
     if to_database != database:
         _rename_across(context, collection, to_database, to_name)
     else:

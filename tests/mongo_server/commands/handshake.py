@@ -10,6 +10,8 @@ from tests.mongo_server.documents import Document
 
 def _hello(context: Context, *, legacy: bool) -> Document:
     member = context.member
+    if "client" in context.command:
+        context.client.application = context.option("client").get("application", {}).get("name", "")
     known = context.option("topologyVersion")
     if known is not None and "maxAwaitTimeMS" in context.command:
         deadline = time.monotonic() + context.option("maxAwaitTimeMS") / 1000

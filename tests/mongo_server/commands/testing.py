@@ -1,9 +1,14 @@
-"""Commands that a server has with ``enableTestCommands``."""
+"""Commands that a server has with ``enableTestCommands``, and ``standIn`` that no server has.
+
+``standIn`` is what another process does to it: ``{standIn: "rollOplog", keep: 0}``, ``{standIn: "holdMajority"}`` at the
+present time, ``{standIn: "releaseMajority"}``, ``{standIn: "killConnections"}``.
+"""
 
 from __future__ import annotations
 
 from tests.mongo_server.context import Context
 from tests.mongo_server.documents import Document
+from tests.mongo_server.errors import CommandError
 
 
 def _configure(context: Context) -> Document:
@@ -21,4 +26,35 @@ def _step_up(context: Context) -> Document:
     return {}
 
 
-COMMANDS = {"configureFailPoint": _configure, "replSetStepDown": _step_down, "replSetStepUp": _step_up}
+def _kill_sessions(context: Context) -> Document:
+    """All of them, whatever is asked for: their cursors and transactions."""
+    for transaction in list(context.engine.sessions.open_transactions()):
+        context.engine.abort(transaction)
+    context.member.kill_cursors()
+    return {}
+
+
+def _stand_in(context: Context) -> Document:
+    member, oplog = context.member, context.engine.oplog
+    match context.target:
+        case "rollOplog":
+            oplog.roll(int(context.option("keep", 0)))
+        case "holdMajority":
+            oplog.held = context.engine.clock.last
+        case "releaseMajority":
+            oplog.held = None
+        case "killConnections":
+            member.hang_up()
+        case other:
+            raise CommandError(2, f"a stand-in cannot be made to {other!r}")
+    context.engine.changed.notify_all()
+    return {}
+
+
+COMMANDS = {
+    "configureFailPoint": _configure,
+    "replSetStepDown": _step_down,
+    "replSetStepUp": _step_up,
+    "killAllSessions": _kill_sessions,
+    "standIn": _stand_in,
+}
