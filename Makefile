@@ -30,9 +30,9 @@ bench: .venv/installed-dev  ## measure this project and its peers in one run on 
 	$(PYTHON) -m tests.servers fetch mysql kafka debezium
 	$(PYTHON) -m benchmarks
 
-chaos: .venv/installed-dev  ## kill and freeze everything under random work; options: SEED=, MINUTES=3, SOURCE=mysql|mariadb|both
+chaos: .venv/installed-dev  ## kill and freeze everything under random work; options: SEED=, MINUTES=3, SOURCE=mysql|mariadb|mongo|all
 	$(PYTHON) -m tests.servers fetch
-	$(PYTHON) -m tests.chaos --minutes $(or $(MINUTES),3) --source $(or $(SOURCE),both) $(if $(SEED),--seed $(SEED)) $(CHAOS)
+	$(PYTHON) -m tests.chaos --minutes $(or $(MINUTES),3) --source $(or $(SOURCE),all) $(if $(SEED),--seed $(SEED)) $(CHAOS)
 
 fuzz: .venv/installed-dev  ## damage recorded logs and decode them, in Python and in C with sanitizers; options: SEED=, MINUTES=1
 	$(PYTHON) -m tests.fuzz --minutes $(or $(MINUTES),1) $(if $(SEED),--seed $(SEED))

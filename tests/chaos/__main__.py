@@ -17,7 +17,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tests.chaos.round import SOURCES, Outcome, Plan, RoundFailed, play
+from tests.chaos.plan import Outcome, Plan, RoundFailed
+from tests.chaos.round import SOURCES, play
 
 ROUND_S = 120.0
 
@@ -53,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _plans(options: argparse.Namespace) -> Iterator[Plan]:
     """Rounds until the time is up: their sources take turns."""
-    sources = list(SOURCES) if options.source == "both" else [options.source]
+    sources = list(SOURCES) if options.source == "all" else [options.source]
     seed = options.seed or secrets.token_hex(4)
     ends = time.monotonic() + 60 * options.minutes
     number = 0
@@ -125,7 +126,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--seed", help="what all decisions come from; drawn and printed if it is left out")
     parser.add_argument("--minutes", type=float, default=3.0, help="how long to go on, about (%(default)s)")
-    parser.add_argument("--source", choices=[*SOURCES, "both"], default="both")
+    parser.add_argument("--source", choices=[*SOURCES, "all"], default="all")
     parser.add_argument("--json", action="store_true", help="one JSON value on standard output at the end")
     parser.add_argument("--results", type=Path, help="append a line of JSON for every round as it ends")
     parser.add_argument("--keep-going", action="store_true", help="go on after a round that failed")

@@ -27,6 +27,8 @@ _HOME = re.compile(r"home=(\d+)")
 class Alterations:
     """Alters a random table now and then, one statement at a time. Runs in a thread of its own."""
 
+    name = "alterations"
+
     def __init__(
         self, chance: random.Random, server: PrivateDatabase, catalog: Catalog, history: History, pause_s: float
     ) -> None:

@@ -57,7 +57,8 @@ class Connector:
 
     def captured(self) -> bool:
         """Whether any of them has said that the snapshot is complete."""
-        return b"snapshot=False" in self.log.read_bytes()
+        said = self.log.read_bytes()
+        return b"snapshot committed" in said or b"snapshot=False" in said
 
     def at_work(self) -> bool:
         """Whether the last one that was started has said that it is connected on both sides."""

@@ -10,19 +10,19 @@ from typing import Any
 
 from tests.chaos.history import History
 from tests.chaos.topics import Partitions
-from tests.chaos.truth import Truth
 
 
-def keep(directory: Path, partitions: Partitions, truth: Truth, history: History) -> None:
-    """Write it all down in ``directory``."""
+def keep(
+    directory: Path, partitions: Partitions, rows: Iterable[Any], journal: Iterable[int], history: History
+) -> None:
+    """Write it all down in ``directory``. ``journal`` has the tags of the transactions that the source committed."""
     records = (asdict(record) for records in partitions.values() for record in records)
     _write(directory / "topics.jsonl", records)
-    rows = ({"table": one.model.name, **row} for one in truth.tables.values() for row in one.rows)
     _write(directory / "tables.jsonl", rows)
     account = {
         "acknowledged": history.acknowledged, "undone": sorted(history.undone), "unknown": sorted(history.unknown),
         "autocommit": history.alone, "names": history.namings, "renamed_columns": history.renamed_columns,
-        "journal": sorted(truth.journal),
+        "journal": sorted(journal),
     }  # fmt: skip
     _write(directory / "workload.jsonl", ({name: value} for name, value in account.items()))
 

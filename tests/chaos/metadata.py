@@ -25,7 +25,8 @@ def misfits(told: Told, partitions: Partitions, streamed: AbstractSet[str]) -> I
             part = record.transaction
             if part is not None and record.source is not None:
                 orders[part["id"]].append(part["total_order"])
-                counts[part["id"]][f"{record.source['db']}.{record.source['table']}"] += 1
+                name = record.source.get("table") or record.source["collection"]
+                counts[part["id"]][f"{record.source['db']}.{name}"] += 1
     open_, ended = set[str](), set[str]()
     for place, document in told:
         identity = document["id"]

@@ -5,17 +5,26 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from typing import Protocol
 
-from tests.chaos.fold import Fold
 from tests.chaos.history import History
 from tests.chaos.schema import DATABASE
+
+
+class Heard(Protocol):
+    """A table as its records leave it behind."""
+
+    def unheard(self, since_ms: int) -> Iterator[str]:
+        """Rows of which no record has come since then."""
 
 
 class Rereads:
     """The signals of a round against the names that its tables had."""
 
-    def __init__(self, history: History) -> None:
+    def __init__(self, history: History, database: str | None = DATABASE) -> None:
+        """``database`` is where all tables are; None: their names have it."""
         self._readings = history.readings
+        self._prefix = "" if database is None else f"{database}."
         self._names: dict[int, list[str]] = {}
         """Each table's names, one after the other."""
         for _, names in history.namings:
@@ -41,9 +50,9 @@ class Rereads:
         return found
 
     def _concerns(self, patterns: AbstractSet[str], name: str) -> bool:
-        return any(re.fullmatch(pattern, f"{DATABASE}.{name}") for pattern in patterns)
+        return any(re.fullmatch(pattern, f"{self._prefix}{name}") for pattern in patterns)
 
-    def missing(self, homes: AbstractSet[int], folds: Mapping[int, Fold]) -> Iterator[tuple[int, str]]:
+    def missing(self, homes: AbstractSet[int], folds: Mapping[int, Heard]) -> Iterator[tuple[int, str]]:
         """Home and description of rows that a signal asked for, and of which no record has come since it was sent."""
         for reading in self._readings:
             if not reading.certain or not reading.whole or reading.stopped:

@@ -1,4 +1,4 @@
-"""Source and broker killed, frozen and restarted at random, and connections to the source cut."""
+"""Servers killed, frozen and restarted at random."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ import random
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import closing, suppress
+from contextlib import AbstractContextManager
+from typing import Any
 
-import pymysql
-
-from tests.chaos.schema import Catalog
-from tests.chaos.writer import Writer, require_foreseen
-from tests.servers import PrivateDatabase, PrivateKafka
+from tests.servers import PrivateKafka
+from tests.servers.server import PrivateServer
 
 Act = Callable[[threading.Event], None]
 
@@ -26,7 +24,7 @@ class ServerFaults:
     def __init__(
         self,
         chance: random.Random,
-        server: PrivateDatabase | PrivateKafka,
+        server: AbstractContextManager[Any],
         acts: Sequence[tuple[float, str, Act]],
         calm_s: Callable[[], float],
     ) -> None:
@@ -57,7 +55,7 @@ class ServerFaults:
             self.healed.set()
 
 
-def freeze(server: PrivateDatabase | PrivateKafka, seconds: float, stop: threading.Event) -> None:
+def freeze(server: PrivateServer, seconds: float, stop: threading.Event) -> None:
     """Stop the process for so long, as a machine that swaps or migrates would."""
     server.pause()
     stop.wait(seconds)
@@ -76,64 +74,3 @@ def broker_acts(kafka: PrivateKafka, chance: random.Random) -> list[tuple[float,
         (1, "broker restarted", lambda _stop: kafka.restart()),
         (2, "broker frozen", lambda stop: freeze(kafka, chance.choice([0.2, 1.0, 4.0]), stop)),
     ]
-
-
-class SourceActs:
-    """What happens to the source."""
-
-    def __init__(
-        self, source: PrivateDatabase, chance: random.Random, catalog: Catalog, writers: Sequence[Writer]
-    ) -> None:
-        self._source = source
-        self._chance = chance
-        self._catalog = catalog
-        self._writers = writers
-
-    def all(self) -> list[tuple[float, str, Act]]:
-        """Each with its weight and name."""
-        return [
-            (1, "source killed", self._kill),
-            (0.5, "source restarted", self._restart),
-            (1, "source frozen", lambda stop: freeze(self._source, self._chance.choice([0.2, 1.0, 3.0]), stop)),
-            (6, "dump thread killed", self._kill_dump),
-            (3, "writer's connection killed", self._kill_writer),
-            (2, "log rotated", lambda _stop: self._administer("FLUSH BINARY LOGS")),
-            (1, "checksum switched", self._switch_checksum),
-        ]
-
-    def _kill(self, _stop: threading.Event) -> None:
-        # MariaDB's ALTER and TRUNCATE are not atomic against a crash: log and table may then differ for good.
-        if self._source.name == "mariadb":
-            with self._catalog.altering:
-                self._source.kill()
-                self._source.start()
-        else:
-            self._source.kill()
-            self._source.start()
-
-    def _restart(self, _stop: threading.Event) -> None:
-        with self._catalog.altering:
-            self._source.restart()
-
-    def _kill_dump(self, _stop: threading.Event) -> None:
-        find = "SELECT ID FROM information_schema.PROCESSLIST WHERE COMMAND LIKE 'Binlog Dump%'"
-        with suppress(pymysql.err.MySQLError):
-            for (identity,) in self._source.execute(find):
-                self._administer(f"KILL {identity}")
-
-    def _kill_writer(self, _stop: threading.Event) -> None:
-        identity = self._chance.choice(self._writers).thread_id
-        if identity is not None:
-            self._administer(f"KILL {self._chance.choice(['', 'QUERY '])}{identity}")
-
-    def _switch_checksum(self, _stop: threading.Event) -> None:
-        self._administer(f"SET GLOBAL binlog_checksum = {self._chance.choice(['NONE', 'CRC32'])}")
-
-    def _administer(self, statement: str) -> None:
-        try:
-            with closing(self._source.connect()) as connection, connection.cursor() as cursor:
-                cursor.execute("SET SESSION lock_wait_timeout = 5")
-                cursor.execute(statement)
-        except pymysql.err.MySQLError as error:
-            if error.args[0] not in {1094, 1205}:
-                require_foreseen(error)

@@ -10,12 +10,13 @@ import random
 import re
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import suppress
+from typing import Protocol
 
 from confluent_kafka import KafkaException, Producer
 
 from tests.chaos.history import History, Reading
-from tests.chaos.schema import DATABASE, JOURNAL, Catalog
 from tests.servers import PrivateKafka
 
 ANSWER_S = 20.0
@@ -23,15 +24,40 @@ LAST_S = 120.0
 _KINDS = {"execute-snapshot": 5, "pause-snapshot": 2, "resume-snapshot": 3, "stop-snapshot": 0.7}
 
 
+class Targets(Protocol):
+    """What can be read again."""
+
+    @property
+    def captured(self) -> threading.Event:
+        """The initial snapshot is captured."""
+
+    @property
+    def everything(self) -> str:
+        """The pattern of all full names."""
+
+    @property
+    def journal(self) -> str:
+        """The journal's full name."""
+
+    @property
+    def condition(self) -> tuple[str, str]:
+        """A pattern of tables, not the journal, and a condition of their rows."""
+
+    def homes(self) -> Mapping[str, int]:
+        """Home of each full name that is captured now; 0 is the journal's."""
+
+
 class Operator:
     """Sends a signal now and then, once the initial snapshot is captured. Runs in a thread of its own."""
+
+    name = "operator"
 
     def __init__(
         self,
         chance: random.Random,
         broker: PrivateKafka,
         prefix: str,
-        catalog: Catalog,
+        targets: Targets,
         history: History,
         pause_s: float,
     ) -> None:
@@ -39,7 +65,7 @@ class Operator:
         self._chance = chance
         self._broker = broker
         self._prefix = prefix
-        self._catalog = catalog
+        self._targets = targets
         self._history = history
         self._pause_s = pause_s
         self._sent = 0
@@ -49,7 +75,7 @@ class Operator:
         """Work; what was not foreseen ends this thread and is kept as ``failure``."""
         try:
             while not stop.wait(self._chance.expovariate(1 / self._pause_s)):
-                if self._catalog.captured.is_set():
+                if self._targets.captured.is_set():
                     self._turn()
         except BaseException as error:  # noqa: BLE001 - told by the round, which would miss a thread's end
             self.failure = error
@@ -70,22 +96,22 @@ class Operator:
         if kind == "stop-snapshot":
             for reading in self._history.readings:
                 reading.stopped = True
-            patterns = self._chance.choice([[], [f"{DATABASE}[.].*"], self._some()])
+            patterns = self._chance.choice([[], [self._targets.everything], self._some()])
         if self._send(kind, patterns):
             self._history.count(kind)
 
     def _start(self) -> None:
-        patterns = self._chance.choice([[f"{DATABASE}[.].*"], self._some(), [f"{DATABASE}[.]{JOURNAL}"]])
-        where = self._chance.choice([None, None, None, "born % 2 = 0"])
-        if where is not None and patterns == [f"{DATABASE}[.]{JOURNAL}"]:
+        everything, journal = [self._targets.everything], [re.escape(self._targets.journal)]
+        patterns = self._chance.choice([everything, self._some(), journal])
+        where = self._chance.choice([None, None, None, self._targets.condition[1]])
+        if where is not None and patterns == journal:
             where = None
-        names = self._catalog.names() | {JOURNAL: 0}
         meant = {
             name: home
-            for name, home in names.items()
-            if any(re.fullmatch(pattern, f"{DATABASE}.{name}") for pattern in patterns)
+            for name, home in self._targets.homes().items()
+            if any(re.fullmatch(pattern, name) for pattern in patterns)
         }
-        named = patterns != [f"{DATABASE}[.].*"]
+        named = patterns != everything
         reading = Reading(int(time.time() * 1000), frozenset(patterns), frozenset(meant.values()), named=named)
         reading.whole = where is None
         self._history.readings.append(reading)
@@ -94,9 +120,9 @@ class Operator:
             self._history.count("execute-snapshot")
 
     def _some(self) -> list[str]:
-        names = sorted(table.name for table in self._catalog.tables())
+        names = sorted(name for name, home in self._targets.homes().items() if home)
         chosen = self._chance.sample(names, min(len(names), self._chance.randint(1, 2)))
-        return [f"{DATABASE}[.]{re.escape(name)}" for name in chosen]
+        return [re.escape(name) for name in chosen]
 
     def _send(self, kind: str, patterns: list[str], where: str | None = None) -> bool:
         """Whether the broker has it for certain."""
@@ -105,7 +131,7 @@ class Operator:
         if where is not None:
             # The journal has no such column.
             data["additional-conditions"] = [
-                {"data-collection": f"{DATABASE}[.]t.*", "filter": where} for _ in patterns[:1]
+                {"data-collection": self._targets.condition[0], "filter": where} for _ in patterns[:1]
             ]  # fmt: skip
         value = json.dumps({"id": f"{kind}-{self._sent}", "type": kind, "data": data})
         answers = list[bool]()

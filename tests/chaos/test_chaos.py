@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.round import Plan, play
+from tests.chaos.plan import Plan
+from tests.chaos.round import play
 
 
 @pytest.mark.servers
@@ -22,3 +23,17 @@ def test_whatever_is_killed_the_topics_end_as_the_tables(source: str, seed: str,
     assert outcome.verdict.transactions > 50
     assert sum(outcome.faults.values()) >= 5
     assert outcome.alterations >= 3
+
+
+@pytest.mark.servers
+@pytest.mark.timeout(280)
+def test_whatever_is_killed_the_topics_end_as_the_collections(tmp_path: Path) -> None:
+    plan = Plan(
+        "short.3", "mongo", seconds=5, source_calm_s=0.7, broker_calm_s=6, connector_calm_s=1, alteration_pause_s=0.3,
+        largest=300,
+    )  # fmt: skip
+    outcome = play(plan, tmp_path / "round", print)
+    assert [str(one) for one in outcome.verdict.differences] == []
+    assert outcome.verdict.transactions > 30
+    assert sum(outcome.faults.values()) >= 5
+    assert outcome.alterations >= 2

@@ -34,6 +34,8 @@ class Record:
     transaction: dict[str, Any] | None = None
     sent_ms: int = 0
     """The wall clock's milliseconds when the connector sent it."""
+    update: dict[str, Any] | None = None
+    """What an update changed, where the source tells it."""
 
     @property
     def place(self) -> str:
@@ -126,4 +128,5 @@ def record(message: Message, decode: Decode) -> Record:
     return Record(
         topic, partition, offset, identity, document["op"], document["before"], document["after"], document["source"],
         "__debezium.oldkey" in headers, "__debezium.newkey" in headers, document["transaction"], int(message.timestamp()[1]),
+        document.get("updateDescription"),
     )  # fmt: skip
