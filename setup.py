@@ -8,6 +8,7 @@ NAMES = (
     "connectors.mongo._extended_json",
     "connectors.mongo._raw_bson",
     "connectors.mysql._cells",
+    "connectors.mysql.binlog._plain",
     "connectors.mysql.binlog._rows",
 )
 HEADERS = ["connectors/mongo/_bson.h", "connectors/mysql/_calendar.h"]

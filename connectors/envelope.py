@@ -6,6 +6,7 @@ Format: https://debezium.io/documentation/reference/stable/connectors/mysql.html
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from itertools import groupby
 from typing import Any
 
@@ -45,7 +46,7 @@ class _Writer:
         self, op: str, before: Sequence[Row] | None, after: Sequence[Row] | None, first: int = 0, moved: int = 0
     ) -> Encoded:
         source, rest = _around_row(self._change.origin)
-        end = self._op_and_clock(op)
+        end = _op_and_clock(op, self._now_ns)
         part = self._change.transaction
         if part is None:
             counters: tuple[int, ...] = (first,)
@@ -59,17 +60,18 @@ class _Writer:
 
     def marked(self, rows: Sequence[Row]) -> Encoded:
         found: list[bytes | None] = []
-        end = b',"transaction":null' + self._op_and_clock(self._change.op.value)
+        end = b',"transaction":null' + _op_and_clock(self._change.op.value, self._now_ns)
         for marker, run in groupby(zip(rows, self._change.markers, strict=True), lambda pair: pair[1]):
             source = orjson.dumps({**self._change.origin, "row": 0, "snapshot": marker})
             tail = b',"source":' + source + end
             found += self._encoder.documents(None, [row for row, _ in run], (*_IMAGES, tail), ())
         return found
 
-    def _op_and_clock(self, op: str) -> bytes:
-        now_ns = self._now_ns
-        clock = (now_ns // 1_000_000, now_ns // 1_000, now_ns)
-        return b',"op":"%b","ts_ms":%d,"ts_us":%d,"ts_ns":%d}' % (op.encode(), *clock)
+
+@lru_cache(maxsize=8)
+def _op_and_clock(op: str, now_ns: int) -> bytes:
+    clock = (now_ns // 1_000_000, now_ns // 1_000, now_ns)
+    return b',"op":"%b","ts_ms":%d,"ts_us":%d,"ts_ns":%d}' % (op.encode(), *clock)
 
 
 def _around_row(origin: Mapping[str, Any]) -> tuple[bytes, bytes]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import orjson
 
-from connectors.serializing import Serializer
+from connectors.serializing import Serializer, gathered
 from connectors.source import (
     Change,
     DocumentChange,
@@ -25,6 +26,7 @@ from streamtrain.topic.base import TopicWriter
 # files behind it may be purged without the position being lost.
 _IDLE_COMMIT_S = 5.0
 _PATIENCE_S = 0.2
+_OF_ROWS = (Change, DocumentChange)
 
 _log = log.get("connector")
 
@@ -139,12 +141,9 @@ class Relay:
         return end is not None and self._position is not None and self._source.reached(end)
 
     def _send(self, batch: SourceBatch) -> None:
-        now = self._clocks.wall_ns()
-        for event in batch.changes:
-            self._publish(event, now)
-            if isinstance(event, Change | DocumentChange):
-                self._unpublished_rows += len(event) or 1
         if batch.changes:
+            self._publish(batch.changes)
+            self._unpublished_rows += sum([len(event) or 1 for event in batch.changes if isinstance(event, _OF_ROWS)])
             self._lag_ms = batch.lag_ms
             faults.passed("capture.sent")
         self._notes |= batch.notes
@@ -156,17 +155,19 @@ class Relay:
         """A heartbeat, if one is due: it says how far capture has come, which is nowhere while a snapshot is read."""
         now = self._clocks.monotonic_s()
         if self._settings.heartbeat_s and self._position is not None and now >= self._heartbeat_at:
-            self._publish(Heartbeat(), self._clocks.wall_ns())
+            self._publish([Heartbeat()])
             self._heartbeat_at = now + self._settings.heartbeat_s
 
-    def _publish(self, event: SourceEvent | Heartbeat, now_ns: int) -> None:
+    def _publish(self, events: Sequence[SourceEvent | Heartbeat]) -> None:
         if self._sent == 0:
             self._open_since = self._clocks.monotonic_s()
             faults.passed("capture.begun")
-        for topic, messages, partitions in self._serializer.serialize(event, now_ns):
+        now_ns = self._clocks.wall_ns()
+        serialize = self._serializer.serialize
+        for topic, messages, partitions in gathered(chain.from_iterable(serialize(event, now_ns) for event in events)):
             self._ensure(topic, partitions)
             self._writer.send(topic, messages)
-        self._sent += 1
+        self._sent += len(events)
 
     def _ensure(self, topic: str, partitions: int | None) -> None:
         if topic not in self._topics:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import orjson
@@ -38,6 +38,33 @@ class Serializer(Protocol):
 
     def serialize(self, event: SourceEvent | Heartbeat, now_ns: int) -> Iterable[Addressed]:
         """The messages of ``event``, in order."""
+
+
+_MOST_GATHERED = 1_024
+"""Messages are many times the size of their rows."""
+
+
+def gathered(sent: Iterable[Addressed]) -> Iterator[Addressed]:
+    """The same messages in the same order, where the next ones go to the same topic some of them together.
+
+    Sending costs as much as making the message where each change has one row.
+    """
+    topic, partitions = "", None
+    keys, values = list[bytes | None](), list[bytes | None]()
+    for addressed in sent:
+        messages = addressed.messages
+        if addressed.topic != topic or messages.headers or len(keys) >= _MOST_GATHERED:
+            if keys:
+                yield Addressed(topic, Messages(keys, values), partitions)
+            topic, keys, values = "", [], []
+            if messages.headers or len(messages.keys) >= _MOST_GATHERED:
+                yield addressed
+                continue
+            topic, _, partitions = addressed
+        keys += messages.keys
+        values += messages.values
+    if keys:
+        yield Addressed(topic, Messages(keys, values), partitions)
 
 
 class JsonSerializer:

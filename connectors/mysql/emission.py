@@ -71,10 +71,11 @@ class Emission:
 
     def rows_of(self, commit: Commit, event: events.Rows, place: tuple[str, int], query: str | None) -> None:
         """The rows of ``event``, save those that have been given out before."""
-        before, commit.rows = commit.rows, commit.rows + event.count
-        skipped = max(0, min(commit.given - before, event.count))
+        count, before = event.count, commit.rows
+        commit.rows += count
+        skipped = min(commit.given - before, count) if commit.given > before else 0
         part = self._numbered(commit, event, skipped) if self._metadata else None
-        if skipped == event.count:
+        if skipped == count:
             return
         if part is not None and not commit.given:
             self._tell("BEGIN", commit, event)
@@ -90,7 +91,7 @@ class Emission:
                 transaction=part,
             )
         )
-        self.rows += event.count - skipped
+        self.rows += count - skipped
         self.size += event.image_size
 
     def truncate(self, commit: Commit, event: events.Query, table: Table, place: tuple[str, int]) -> None:

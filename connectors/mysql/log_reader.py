@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from connectors.mysql.binlog.decoder import EventDecoder
-from connectors.mysql.binlog.events import Event, TransactionPayload
+from connectors.mysql.binlog.events import Event
 from connectors.mysql.connection import Connection
-from connectors.mysql.packets import LargePayload
+from connectors.mysql.log_events import LogEvents
 from connectors.mysql.position import LogPosition
 from connectors.mysql.replication import Dump, dump, prepare, register
 from connectors.mysql.server import Server
 from streamtrain.errors import SourceUnavailable
 
-_EVENT, _EOF = 0x00, 0xFE
+_EOF = 0xFE
 
 
 class LogReader:
@@ -33,13 +31,11 @@ class LogReader:
         self._connection = connection
         self._doing = f"reading the binary log from {position}"
         self._decoder = decoder
-        self._packed: Iterator[Event] | None = None
-        """What is left of a transaction that came as one event."""
         self._stops, self._ended = request.stops, False
         prepare(connection, server, position, request.heartbeat_s)
         if request.replica_id:
             register(connection, request.replica_id)
-        self._packets = dump(connection, server, position, request)
+        self._events = LogEvents(dump(connection, server, position, request), decoder, self._end)
 
     @property
     def skim(self) -> bool:
@@ -55,27 +51,9 @@ class LogReader:
         """Whether all up to the log's end has been read, where that was asked for."""
         return self._ended
 
-    def read(self, timeout_s: float) -> Event | None:
-        """The next event; None if none came within ``timeout_s``, or after the end."""
-        while True:
-            if self._packed is not None:
-                event = next(self._packed, None)
-                if event is not None:
-                    return event
-                self._packed = None
-            packet = self._packets.read_any(timeout_s)
-            if packet is None:
-                return None
-            if isinstance(packet, LargePayload):
-                event = self._decoder.decode(packet.rest)
-            elif packet[0] == _EVENT:
-                event = self._decoder.decode(packet[1:])
-            else:
-                self._end(packet)
-                return None
-            if not isinstance(event, TransactionPayload):
-                return event
-            self._packed = event.events
+    def read(self, timeout_s: float, largest: int = 0) -> Event | None:
+        """As ``LogEvents.read``."""
+        return self._events.read(timeout_s, largest)
 
     def _end(self, packet: bytes) -> None:
         self._connection.check(packet, self._doing)

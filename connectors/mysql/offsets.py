@@ -5,7 +5,7 @@ from __future__ import annotations
 from connectors.mysql.binlog import events
 
 _HALF = 1 << 31
-_GROUPS = (events.Gtid, events.MariadbGtid, events.Query)
+_GROUPS = (events.Gtid, events.MariadbGtid, events.Query, events.PlainTransaction)
 
 
 class Offsets:

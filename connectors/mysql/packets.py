@@ -14,6 +14,7 @@ import struct
 import tempfile
 from typing import BinaryIO, NamedTuple
 
+from connectors.mysql.binlog.plain import Found, plain_transactions
 from connectors.mysql.text_cells import row_packets
 from streamtrain.errors import SourceUnavailable
 
@@ -97,6 +98,13 @@ class PacketReader:
             return []
         found, self._at, self._sequence = row_packets(self._data, self._at, self._sequence)
         return found
+
+    def plain_transactions(self, largest: int) -> tuple[bytes, list[Found]]:
+        """Of a log: the next transactions that ``binlog.plain`` finds in what has arrived, and the bytes in which it did."""
+        if self._continued.size:
+            return b"", []
+        found, self._at, self._sequence = plain_transactions(self._data, self._at, self._sequence, largest)
+        return self._data, found
 
     def release(self) -> None:
         """Leave the socket as it was found, to one who believes to know how long it waits."""

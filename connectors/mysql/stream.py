@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from connectors.mysql.binlog.decoder import EventDecoder
-from connectors.mysql.binlog.events import Event, Query, TableMap
+from connectors.mysql.binlog.events import Event, PlainTransaction, Query, TableMap
 from connectors.mysql.connection import Connection
 from connectors.mysql.ddl.catalog import TableChange
 from connectors.mysql.ddl.renames import NO_NAME_CHANGES, NameChanges, name_changes
@@ -149,11 +149,16 @@ class BinlogStream:
             self._transactions, self._emission, self._settings.limits, self._settings.monotonic,
         )  # fmt: skip
         deadline = clock() + timeout_s
+        # A row has a byte at least: what has no more bytes has not more rows than may be held.
+        plain = 0 if self._watch.active else min(limits.rows, limits.size)
         wait_s, count = timeout_s, 0
         while emission.rows < limits.rows and emission.size < limits.size and self._renamed is NO_NAME_CHANGES:
             if until is not None and not self.position.is_before(until):
                 return
-            event = self._log.read(wait_s) if self._again is None else self._read_again(self._again)
+            if self._again is None:
+                event = self._log.read(wait_s, plain if transactions.between else 0)
+            else:
+                event = self._read_again(self._again)
             if event is None:
                 self._listen(wait_s)
                 return
@@ -161,9 +166,8 @@ class BinlogStream:
             if isinstance(event, TableMap) and self._again is None:
                 self._watch.saw(event, transactions.position)
             transactions.accept(event)
-            self._log.skim = transactions.skimming
-            if transactions.wanted is not self._wanted:
-                self._turn_to(transactions.wanted)
+            if not isinstance(event, PlainTransaction):
+                self._follow_up(transactions)
             if emission.rows:
                 wait_s = 0.0
             count += 1
@@ -172,6 +176,12 @@ class BinlogStream:
                 if left_s <= 0:
                     return
                 wait_s = min(wait_s, left_s)
+
+    def _follow_up(self, transactions: Transactions) -> None:
+        """Read on as the last event asks for."""
+        self._log.skim = transactions.skimming
+        if transactions.wanted is not self._wanted:
+            self._turn_to(transactions.wanted)
 
     def _turn_to(self, wanted: LogPosition | None) -> None:
         """Read a transaction a second time from where it begins, or go on in the log after it has been read."""

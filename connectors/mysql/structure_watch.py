@@ -55,6 +55,11 @@ class StructureWatch:
                 return
             self._checked = self._check(connection, start, self._captured)
 
+    @property
+    def active(self) -> bool:
+        """Whether it has to see every TABLE_MAP."""
+        return self._checked is not None
+
     def saw(self, event: TableMap, position: Callable[[], LogPosition]) -> None:
         """A captured table is written to under this number, after the position that is asked for if it is needed."""
         if self._checked is None or not event.wanted:

@@ -67,6 +67,7 @@ class Transactions:
         self._again: Again | None = None
         self._offsets = Offsets(start.offset)
         self._handlers: dict[type[events.Event], Callable[[Any], None]] = {
+            events.PlainTransaction: self._plain,
             events.Rows: self._rows,
             events.SkimmedRows: self._skimmed,
             events.RowsQuery: self._rows_query,
@@ -98,6 +99,11 @@ class Transactions:
     def skimming(self) -> bool:
         """Whether rows need not be decoded for now: they are part of a transaction that is read again in any case."""
         return self._transaction is not None and self._transaction.deferred and self._again is None
+
+    @property
+    def between(self) -> bool:
+        """Whether the next event begins a transaction of which nothing is published."""
+        return self._transaction is None and self._again is None and not self._given
 
     @property
     def wanted(self) -> LogPosition | None:
@@ -240,6 +246,18 @@ class Transactions:
         if self._gtids is not None and origin.gtid is not None:
             return replace(here, gtids=str(self._gtids.without(origin.gtid)))
         raise PositionLost(f"{origin} was read from another server", hint=_OTHER_LOG_HINT)
+
+    def _plain(self, event: events.PlainTransaction) -> None:
+        """All of a transaction at once, which is what its events come to one by one."""
+        end = self._offsets.end_of(event)
+        gtid = event.gtid or None
+        commit = Commit(gtid or f"file={self._file},pos={end - event.size}", gtid, event.committed_us)
+        for rows in event.changes:
+            self._emission.rows_of(commit, rows, (self._file, self._offsets.start_of(rows)), None)
+        self._emission.end(commit, event)
+        if gtid is not None and self._gtids is not None:
+            self._gtids.add(gtid)
+        self._offset = end
 
     def _rollback(self, event: events.Event) -> None:
         transaction = self._open(event)

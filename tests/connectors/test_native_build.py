@@ -15,6 +15,7 @@ def test_an_installation_with_a_compiler_builds_the_parts_in_c(tmp_path: Path) -
         "_cells",
         "_change_event",
         "_extended_json",
+        "_plain",
         "_raw_bson",
         "_row_json",
         "_rows",

@@ -196,12 +196,13 @@ def _gtid(header: Header, reader: Reader) -> Gtid:
         if committed_us & _ORIGINAL_COMMIT_FOLLOWS:
             committed_us = int.from_bytes(_GTID_WITH_BOTH_TIMES.unpack_from(body)[2], "little")
     anonymous = header.type == EventType.ANONYMOUS_GTID
-    name = "" if anonymous else f"{_uuid_text(uuid)}:{number}"
+    name = "" if anonymous else f"{uuid_text(uuid)}:{number}"
     return Gtid(name, committed_us or None, anonymous=anonymous, **header.fields())
 
 
 @lru_cache(maxsize=256)
-def _uuid_text(uuid: bytes) -> str:
+def uuid_text(uuid: bytes) -> str:
+    """The server's notation of the 16 bytes."""
     return str(UUID(bytes=uuid))
 
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from struct import Struct
 from typing import NamedTuple
 
-from connectors.mysql.binlog.control import CONTROL, HEADER_LENGTH, Header
+from connectors.mysql.binlog.control import CONTROL, HEADER_LENGTH, Header, uuid_text
 from connectors.mysql.binlog.event_types import IGNORABLE_FLAG, IGNORED, IN_USE_FLAG, UNSUPPORTED, EventType, event_name
 from connectors.mysql.binlog.events import (
     Event,
@@ -21,6 +21,7 @@ from connectors.mysql.binlog.events import (
     Gtid,
     Ignored,
     MariadbGtid,
+    PlainTransaction,
     Query,
     Rotate,
     Rows,
@@ -30,8 +31,9 @@ from connectors.mysql.binlog.events import (
     Xid,
 )
 from connectors.mysql.binlog.payload import packed_events
+from connectors.mysql.binlog.plain import Found, FoundRows
 from connectors.mysql.binlog.reading import Data, Malformed, Reader, crc32_of
-from connectors.mysql.binlog.row_events import FORMS, CompiledTable, read_images
+from connectors.mysql.binlog.row_events import FORMS, CompiledTable, Form, Images, read_images
 from connectors.mysql.binlog.rows import compile_rows_decoder
 from connectors.mysql.binlog.table_map import read_layout
 from connectors.mysql.field_types import shown
@@ -112,6 +114,11 @@ class EventDecoder:
         self._tables.clear()
         self._thread_id = None
 
+    @property
+    def checksummed(self) -> bool:
+        """Whether the events of the present file have checksums."""
+        return self._format is not None and self._format.checksum
+
     def decode(self, packet: Data | memoryview) -> Event:
         """Decode one event, header and checksum included. Raises UnsupportedChange, with position and hint."""
         data = bytes(packet) if isinstance(packet, memoryview) else packet
@@ -121,6 +128,36 @@ class EventDecoder:
             return self._event(header, data, self._body_end(header, data))
         except _UNDECODABLE as error:
             raise self._unsupported(header, error) from error
+
+    def decode_plain(self, data: bytes, found: Found) -> PlainTransaction:
+        """Decode a transaction that was found whole in ``data``. Raises UnsupportedChange as ``decode`` does."""
+        uuid, number, committed_us, self._thread_id, changes, timestamp, server_id, end_position, size = found
+        rows = [event for change in changes if (event := self._plain_rows(data, change)) is not None]
+        gtid = f"{uuid_text(uuid)}:{number}" if uuid else ""
+        return PlainTransaction(
+            gtid, committed_us or None, rows,
+            timestamp=timestamp, server_id=server_id, end_position=end_position, size=size, artificial=False,
+        )  # fmt: skip
+
+    def _plain_rows(self, data: bytes, change: FoundRows) -> Rows | None:
+        """The row event; None if its table is not wanted."""
+        description, kind, timestamp, server_id, end_position, size, start, end = change
+        compiled = None
+        try:
+            mapped = self._mapped(description)
+            compiled = mapped.compiled
+            if compiled is None:
+                return None
+            form = FORMS[kind]
+            images = self._images(form, compiled, Reader(data, start, end))
+        except _UNDECODABLE as error:
+            at = (size, end_position) if compiled else (_MAP_BESIDE + len(description), end_position - size)
+            kind = kind if compiled else EventType.TABLE_MAP
+            raise self._unsupported(Header(timestamp, kind, server_id, *at, 0), error) from error
+        return Rows(
+            compiled.table, form.op, *images[:2], self._thread_id, images.size,
+            timestamp=timestamp, server_id=server_id, end_position=end_position, size=size, artificial=False,
+        )  # fmt: skip
 
     def _packed_events(self, outer: Header, reader: Reader) -> Iterator[Event]:
         """The events within a TRANSACTION_PAYLOAD, which have no checksums and no places of their own."""
@@ -211,16 +248,20 @@ class EventDecoder:
             raise Malformed("it has no table id")
         description = data[HEADER_LENGTH + _TABLE_ID_LENGTH : end]
         table_id = int.from_bytes(data[HEADER_LENGTH : HEADER_LENGTH + _TABLE_ID_LENGTH], "little")
+        mapped = self._tables[table_id] = self._mapped(description)
+        return TableMap(mapped.database, mapped.name, table_id, mapped.wanted, **header.fields())
+
+    def _mapped(self, description: bytes) -> _Mapped:
+        """What a TABLE_MAP describes."""
         mapped = self._maps.get(description)
         if self.skim:
-            mapped = mapped or self._named(Reader(description))
-        elif mapped is None or (mapped.compiled and mapped.schema is not self._schema_of(mapped.database, mapped.name)):
+            return mapped or self._named(Reader(description))
+        if mapped is None or (mapped.compiled and mapped.schema is not self._schema_of(mapped.database, mapped.name)):
             mapped = self._read_map(description)
             if len(self._maps) >= _MAX_MAPS:
                 self._maps.clear()
             self._maps[description] = mapped
-        self._tables[table_id] = mapped
-        return TableMap(mapped.database, mapped.name, table_id, mapped.wanted, **header.fields())
+        return mapped
 
     def _named(self, reader: Reader) -> _Mapped:
         reader.uint(2)
@@ -241,7 +282,7 @@ class EventDecoder:
             table = self._with_own_key(layout.table)
         except _UNDECODABLE as error:
             raise _within(f"table {database}.{name}", error) from error
-        compiled = CompiledTable(table, layout, (1 << len(table.columns)) - 1, decode)
+        compiled = CompiledTable(table, layout, (1 << len(table.columns)) - 1, decode, {})
         return named._replace(compiled=compiled, schema=schema)
 
     def _with_own_key(self, table: Table) -> Table:
@@ -270,15 +311,21 @@ class EventDecoder:
         if mapped.compiled is None:
             raise Malformed(f"the TABLE_MAP of its table id {table_id} was passed over", _NO_MAP_HINT)
         form = FORMS[header.type]
-        try:
-            images = read_images(form, mapped.compiled, Reader(data, HEADER_LENGTH + _ROWS_HEADER.size, end))
-        except _UNDECODABLE as error:
-            raise _within(f"rows of {mapped.database}.{mapped.name}", error) from error
+        images = self._images(form, mapped.compiled, Reader(data, HEADER_LENGTH + _ROWS_HEADER.size, end))
         return Rows(mapped.compiled.table, form.op, *images[:2], self._thread_id, images.size, **header.fields())
+
+    def _images(self, form: Form, compiled: CompiledTable, reader: Reader) -> Images:
+        """The rows, from behind the table's number and the flags on."""
+        try:
+            return read_images(form, compiled, reader)
+        except _UNDECODABLE as error:
+            raise _within(f"rows of {compiled.table.full_name}", error) from error
 
 
 _ROWS_HEADER = Struct("<IHH")
 _TABLE_ID_LENGTH = 6
+_MAP_BESIDE = HEADER_LENGTH + _TABLE_ID_LENGTH + _CHECKSUM_LENGTH
+"""Bytes of a TABLE_MAP beside its description."""
 _NO_MAP_HINT = "start at the beginning of a transaction"
 
 

@@ -182,6 +182,17 @@ class TransactionPayload(Event):
 
 
 @dataclass(slots=True)
+class PlainTransaction(Event):
+    """A whole transaction of row events alone, read as one; the header's fields are those of its end, ``size`` is of all of it."""
+
+    gtid: str
+    """As in ``Gtid``."""
+    committed_us: int | None
+    changes: list[Rows]
+    """Of tables that are wanted."""
+
+
+@dataclass(slots=True)
 class Ignored(Event):
     """An event without a change in it by its documented meaning, or rows of a table that is not wanted."""
 

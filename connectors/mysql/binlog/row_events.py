@@ -56,6 +56,8 @@ class CompiledTable(NamedTuple):
     all_columns: int
     """A bitmap with all its columns present."""
     decode: RowsDecoder
+    prefixes: dict[Form, bytes]
+    """What stood before the rows of the last event of each form, whose columns were all there: it is the same in the next."""
 
 
 class Images(NamedTuple):
@@ -68,16 +70,12 @@ class Images(NamedTuple):
 
 def read_images(form: Form, compiled: CompiledTable, reader: Reader) -> Images:
     """Read from the extra data on. Raises Malformed, or what the rows' decoder raises, on bytes that make no sense."""
-    if form.extra:
-        reader.take(max(reader.uint(2), 2) - 2)
-    count = reader.packed()
-    if count != len(compiled.table.columns):
-        raise Malformed(f"{count} columns, where its TABLE_MAP has {len(compiled.table.columns)}")
-    for _ in range(2 if form.op is Op.UPDATE else 1):
-        present = int.from_bytes(reader.take((count + 7) // 8), "little")
-        if present & compiled.all_columns != compiled.all_columns:
-            raise Malformed("the row image is not full", _NOT_FULL_HINT)
     data, start, end = reader.data, reader.position, reader.end
+    prefix = compiled.prefixes.get(form)
+    if prefix is None or data[start : start + len(prefix)] != prefix:
+        _require_full(form, compiled, reader)
+        prefix = compiled.prefixes[form] = data[start : reader.position]
+    start = reader.position = start + len(prefix)
     if form.compressed or not isinstance(data, bytes):
         data = unpacked(reader) if form.compressed else reader.rest()
         start, end = 0, len(data)
@@ -89,3 +87,16 @@ def read_images(form: Form, compiled: CompiledTable, reader: Reader) -> Images:
     if len(rows) % 2:
         raise Malformed("an update whose last row has no image after it")
     return Images(rows[::2], rows[1::2], end - start)
+
+
+def _require_full(form: Form, compiled: CompiledTable, reader: Reader) -> None:
+    """Read what stands before the rows: they have to have all columns."""
+    if form.extra:
+        reader.take(max(reader.uint(2), 2) - 2)
+    count = reader.packed()
+    if count != len(compiled.table.columns):
+        raise Malformed(f"{count} columns, where its TABLE_MAP has {len(compiled.table.columns)}")
+    for _ in range(2 if form.op is Op.UPDATE else 1):
+        present = int.from_bytes(reader.take((count + 7) // 8), "little")
+        if present & compiled.all_columns != compiled.all_columns:
+            raise Malformed("the row image is not full", _NOT_FULL_HINT)
