@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple, TypeVar
 
 from bson import decode
-from bson.codec_options import CodecOptions
+from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.errors import BSONError
 from bson.int64 import Int64
 from bson.json_util import CANONICAL_JSON_OPTIONS, dumps, loads
@@ -37,6 +37,8 @@ from streamtrain.errors import AccessDenied, ConfigError, SourceMisconfigured, S
 from streamtrain.tls import refusal
 
 _RAW: CodecOptions[Mapping[str, Any]] = CodecOptions(document_class=RawBSONDocument)
+_ANY_DATE: CodecOptions[Any] = CodecOptions(datetime_conversion=DatetimeConversion.DATETIME_AUTO)
+_JSON = CANONICAL_JSON_OPTIONS.with_options(datetime_conversion=DatetimeConversion.DATETIME_AUTO)
 _CREDENTIALS = re.compile(r"//[^/@]*@")
 _SECONDS = 1_000
 Result = TypeVar("Result")
@@ -289,7 +291,7 @@ def embedded(document: bytes) -> Mapping[str, Any]:
 def filter_of(text: str) -> Mapping[str, Any]:
     """A filter that is written as extended JSON. Raises ConfigError on anything else."""
     try:
-        found = loads(text)
+        found = loads(text, json_options=_JSON)
     except (ValueError, TypeError, BSONError):
         found = None
     if not isinstance(found, dict):
@@ -299,7 +301,7 @@ def filter_of(text: str) -> Mapping[str, Any]:
 
 def filter_for(identity: bytes) -> str:
     """The filter, as extended JSON, that finds the document of which ``identity`` is ``{_id: …}``."""
-    return dumps({"_id": {"$eq": decode(identity)["_id"]}}, json_options=CANONICAL_JSON_OPTIONS)
+    return dumps({"_id": {"$eq": decode(identity, _ANY_DATE)["_id"]}}, json_options=_JSON)
 
 
 def _reply(reply: Mapping[str, Any]) -> Reply:

@@ -9,6 +9,7 @@ from typing import Literal
 
 from connectors import row_json
 from connectors.checks import Check
+from connectors.mongo import change_event, extended_json, raw_bson
 from connectors.mongo.doctor import examine as examine_mongo
 from connectors.mysql.binlog import native_rows
 from connectors.mysql.doctor import examine as examine_mysql
@@ -20,6 +21,9 @@ from streamtrain.config.endpoints import MongoSource, MysqlSource, NoSource, Sql
 from streamtrain.config.models import Config
 from streamtrain.errors import StreamtrainError
 from streamtrain.registry import Registry
+
+_OF_ROWS = (row_json, native_rows)
+_OF_DOCUMENTS = (change_event, extended_json, raw_bson)
 
 
 def examine(config: Config) -> list[Check]:
@@ -48,7 +52,7 @@ def _parts_in_c(config: Config) -> Iterator[Check]:
     """Whether what capture spends its time on was compiled when this was installed."""
     if isinstance(config.source, NoSource):
         return
-    if row_json.BUILT and native_rows.BUILT:
+    if all(part.BUILT for part in (_OF_DOCUMENTS if isinstance(config.source, MongoSource) else _OF_ROWS)):
         yield Check("parts in C", "ok", "in use")
     else:
         yield Check(

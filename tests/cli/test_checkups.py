@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from connectors import row_json
+from connectors.mongo import change_event, extended_json, raw_bson
 from connectors.mysql.binlog import native_rows
 from streamtrain.cli import build
-from streamtrain.cli.checkups import examine
+from streamtrain.cli.checkups import _parts_in_c, examine
+from tests.config.samples import load, smallest
 
 
 @pytest.mark.parametrize(("rows", "json", "status"), [(True, True, "ok"), (True, False, "warn"), (False, True, "warn")])
@@ -20,3 +24,15 @@ def test_the_doctor_says_whether_the_parts_in_c_are_in_use(
     monkeypatch.setattr(row_json, "BUILT", json)
     check = next(check for check in examine(build.load(config_file)) if check.name == "parts in C")
     assert (check.status, bool(check.remedy)) == (status, status == "warn")
+
+
+@pytest.mark.parametrize("missing", [None, change_event, extended_json, raw_bson])
+def test_of_a_line_on_mongodb_the_parts_that_read_documents_count(
+    missing: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for part in (change_event, extended_json, raw_bson):
+        monkeypatch.setattr(part, "BUILT", part is not missing)
+    monkeypatch.setattr(native_rows, "BUILT", False)
+    source = {"kind": "mongo", "url": "mongodb://h/", "include": ["shop.events"]}
+    (check,) = _parts_in_c(load(tmp_path, yaml.safe_dump(smallest(source=source))))
+    assert check.status == ("ok" if missing is None else "warn")

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pymongo
 import pytest
+from bson import DatetimeMS, Decimal128, Int64, MinKey, ObjectId, Regex, Timestamp, encode
 
+from connectors.mongo.client import filter_for, filter_of
 from connectors.mongo.server_errors import EventTooLarge
+from connectors.mongo.snapshots.state import Job, SnapshotState
 from connectors.serializing import JsonSerializer
 from connectors.source import DeadLetter, Position, SourceEvent
 from streamtrain.envelope import Op
@@ -132,6 +136,25 @@ def test_a_document_of_which_a_change_is_missing_is_not_built_upon_until_it_was_
     ]  # fmt: skip
     assert changes[0].after is None
     assert changes[-1].after == b'{"_id": %b,"m": 7,"n": 2}' % key
+
+
+def test_a_document_that_is_to_be_read_again_is_looked_for_under_the_new_name_of_its_collection() -> None:
+    job = Job("unsent", ("shop.a",), conditions={"shop.a": filter_for(encode({"_id": ObjectId()}))})
+    (renamed,) = SnapshotState((job,)).renamed("shop.a", "shop.b").jobs
+    assert renamed.conditions is not None
+    assert job.conditions is not None
+    assert (renamed.collections, renamed.conditions["shop.b"]) == (("shop.b",), job.conditions["shop.a"])
+
+
+@pytest.mark.parametrize(
+    "identity",
+    [1, 2.5, "a", {"a": 1, "$b": [1]}, ObjectId(), Int64(1 << 40), Decimal128("1.50"), b"x", Regex("^a", "i"), None,
+     datetime(2020, 1, 1, tzinfo=UTC), True, Timestamp(1, 2), MinKey(), DatetimeMS(1 << 50)],
+    ids=repr,
+)  # fmt: skip
+def test_the_filter_for_one_document_is_read_back_as_it_was_meant(identity: Any) -> None:
+    meant = encode({"_id": {"$eq": identity}})
+    assert encode(filter_of(filter_for(encode({"_id": identity})))) == meant
 
 
 def test_a_change_that_is_too_large_for_the_stream_of_a_collection_that_is_not_captured_is_nothing(

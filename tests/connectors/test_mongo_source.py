@@ -17,9 +17,10 @@ from bson import DBRef, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Time
 from bson.datetime_ms import DatetimeMS
 from bson.raw_bson import RawBSONDocument
 
-from connectors.mongo.events import id_of
+from connectors.mongo.events import events_of, id_of
 from connectors.mongo.extended_json import id_json, value_json
 from connectors.mongo.source import MongoSource
+from connectors.mongo.store import DocumentStore
 from connectors.source import Position
 from streamtrain.envelope import Op
 from streamtrain.errors import AccessDenied, PositionLost, SourceUnavailable
@@ -89,9 +90,27 @@ def test_a_snapshot_reads_documents_of_every_type_of_id_and_the_stream_goes_on(
     assert folded(flat(read + streamed + gone)) == {}
 
 
+@pytest.mark.parametrize("content", [b"\x09_id\0" + (1 << 50).to_bytes(8, "little"), b"\x0e_id\0\x02\0\0\0a\0"])
+def test_an_identity_that_python_has_no_value_for_is_that_of_the_document(content: bytes) -> None:
+    """A date past the year 9999, and a symbol, which is not a string."""
+    identity = (len(content) + 5).to_bytes(4, "little") + content + b"\0"
+    document = (len(content) + 12).to_bytes(4, "little") + b"\x10n\0\x01\0\0\0" + content + b"\0"
+    assert id_of(document) == identity
+
+
+def test_the_key_of_a_sharded_collection_is_its_identity_alone() -> None:
+    event = encode({
+        "_id": {"_data": "82"}, "operationType": "delete", "ns": {"db": "shop", "coll": "a"},
+        "documentKey": {"region": "eu", "_id": 7},
+    })  # fmt: skip
+    array = encode({"0": RawBSONDocument(event)})
+    (found,) = events_of(array, 0, sharded=True)
+    assert found.id == encode({"_id": 7})
+
+
 def wrote(collection: Any, chance: random.Random) -> None:
     """One random change of one document."""
-    key = {"_id": chance.choice([1, "1", 2.0, 7, 8, 9, "z"])}
+    key = {"_id": chance.choice([*range(20), "1", 2.0, "z"])}
     updates: list[Any] = [
         {"$set": {"a.b.c": chance.random()}}, {"$unset": {"a": ""}}, {"$push": {"list": chance.randrange(9)}},
         {"$pop": {"list": 1}}, {"$inc": {"n": 1}}, {"$set": {"list.5": "far"}}, {"$rename": {"n": "m"}},
@@ -193,6 +212,21 @@ def test_drops_and_renames_are_told_and_the_stream_goes_on(
         client.shop.events.update_one({"_id": 4}, {"$set": {"v": 1}})
         changes = flat(drained(source)[0])
     assert [(each.before, each.after) for each in changes] == [(b'{"_id": 4}', b'{"_id": 4,"v": 1}')]
+
+
+def test_documents_of_a_dropped_collection_are_not_held_any_more(
+    server: Server, client: pymongo.MongoClient[Any], tmp_path: Path
+) -> None:
+    client.shop.events.insert_many([{"_id": n} for n in range(5)])
+    with opened(settings(server.url, tmp_path, "shop.*")) as source:
+        drained(source)
+        client.shop.events.drop()
+        client.shop.events.insert_one({"_id": 5})
+        drained(source)
+    with closing(DocumentStore(tmp_path / "documents.db")) as store:
+        number = store.number("shop.events")
+        held = store.get([(number, encode({"_id": n})) for n in range(6)])
+    assert list(held.values()) == [encode({"_id": 5})]
 
 
 def test_documents_of_a_renamed_collection_are_still_held(
