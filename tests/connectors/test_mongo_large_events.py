@@ -140,7 +140,7 @@ def test_a_document_of_which_a_change_is_missing_is_not_built_upon_until_it_was_
 
 def test_a_document_that_is_to_be_read_again_is_looked_for_under_the_new_name_of_its_collection() -> None:
     job = Job("unsent", ("shop.a",), conditions={"shop.a": filter_for(encode({"_id": ObjectId()}))})
-    (renamed,) = SnapshotState((job,)).renamed("shop.a", "shop.b").jobs
+    (renamed,) = SnapshotState((job,)).renamed("shop.a", "shop.b", (1, 1)).jobs
     assert renamed.conditions is not None
     assert job.conditions is not None
     assert (renamed.collections, renamed.conditions["shop.b"]) == (("shop.b",), job.conditions["shop.a"])
