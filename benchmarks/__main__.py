@@ -11,13 +11,14 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import capture, decode, freshness, latency, report, training
+from benchmarks import capture, decode, freshness, latency, mongo, mongo_server, report, training
 from benchmarks.contestants import CATCHING_UP, LIVE
 from benchmarks.errors import BenchmarkFailed
 from benchmarks.machine import ROOT, machine, versions
 from benchmarks.report import Result
 from benchmarks.shapes import SHAPES
 from tests.servers import Broker, Database, PrivateKafka, PrivateMySQL, ServerUnavailable
+from tests.servers.mongo import chosen
 
 MYSQL = ("--innodb-buffer-pool-size=256M", "--innodb-redo-log-capacity=256M")
 
@@ -59,6 +60,20 @@ def _decode(options: Options, _server: Database, _broker: Broker, _folder: Path)
     return decode.measure(decode.DecodeSettings(options.rows // 5, options.repeats, options.seed))
 
 
+def _mongo(options: Options, _server: Database, broker: Broker, folder: Path) -> Result:
+    replayed = mongo.measure(broker, mongo.StreamSettings(options.change_events, options.repeats), folder)
+    with chosen() as server:
+        if not server.real:
+            return replayed
+        settings = mongo_server.ServerSettings(
+            options.documents,
+            seconds=options.seconds,
+            repeats=options.repeats,
+            connectors=_connectors(options, "mongo"),
+        )
+        return mongo.joined(replayed, mongo_server.measure(server, broker, settings, folder))
+
+
 PARTS: dict[str, Part] = {
     "capture": _capture("capture"),
     "transactions": _capture("transactions"),
@@ -68,8 +83,9 @@ PARTS: dict[str, Part] = {
     "train": _train,
     "freshness": _freshness,
     "decode": _decode,
+    "mongo": _mongo,
 }
-ALWAYS = ("capture", "train", "freshness", "decode")
+ALWAYS = ("capture", "train", "freshness", "decode", "mongo")
 """What runs if no part is named; the others take long, or much room."""
 CONNECTORS: dict[str, tuple[str, ...]] = {
     "capture": tuple(CATCHING_UP),
@@ -78,6 +94,7 @@ CONNECTORS: dict[str, tuple[str, ...]] = {
     "snapshot": ("streamtrain", "debezium"),
     "latency": tuple(LIVE),
     "freshness": tuple(LIVE),
+    "mongo": tuple(LIVE),
 }
 """Which connectors each part measures if none is named."""
 QUICKLY: dict[str, tuple[str, ...]] = {"latency": ("streamtrain",), "freshness": ("streamtrain",)}
@@ -139,6 +156,8 @@ def parse(arguments: Sequence[str] | None) -> Options:
     parser.add_argument("--rate", type=int, help="rows per second for latency (5,000)")
     parser.add_argument("--connectors", nargs="+", choices=list(CATCHING_UP), help="which to measure beside each other")
     parser.add_argument("--events", type=int, help="events to train on (300,000)")
+    parser.add_argument("--documents", type=int, help="documents to catch up with on a real MongoDB (500,000)")
+    parser.add_argument("--change-events", type=int, help="change events of MongoDB to publish (300,000)")
     parser.add_argument("--rates", type=int, nargs="+", help="rows per second for freshness (100 1000)")
     parser.add_argument("--seconds", type=int, help="how long each rate is held (20)")
     parser.add_argument("--repeats", type=int, help="how often each is measured, in turns (2)")
@@ -154,6 +173,8 @@ def parse(arguments: Sequence[str] | None) -> Options:
         "rate": 500 if small else 5_000,
         "connectors": None,
         "events": 10_000 if small else 300_000,
+        "documents": 10_000 if small else 500_000,
+        "change_events": 10_000 if small else 300_000,
         "rates": [100] if small else [100, 1_000],
         "seconds": 5 if small else 20,
         "repeats": 1 if small else 2,

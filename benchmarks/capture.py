@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -84,6 +85,15 @@ class Run:
         return (self.cpu_start_to_ready_s + self.cpu_ready_to_last_s) / self.rows * 1e6
 
 
+RowOf = Callable[[bytes], tuple[int, Mapping[str, Any]]]
+"""A message's value -> its row's number, and the row."""
+
+
+def row_of_table(value: bytes) -> tuple[int, Mapping[str, Any]]:
+    row = orjson.loads(value)["after"]
+    return row["id"], row
+
+
 def measure(server: Database, broker: Broker, settings: CaptureSettings, folder: Path) -> Result:
     """Load the rows, then let each connector catch up in turn, forth and back."""
     table = Orders(server, settings.database, settings.seed)
@@ -98,7 +108,7 @@ def measure(server: Database, broker: Broker, settings: CaptureSettings, folder:
     table.insert(settings.rows, settings.shape.rows_per_transaction or settings.rows)
     # Every second round goes backwards: what drifts in the machine then hits all alike.
     turns = [contestants if repeat % 2 == 0 else contestants[::-1] for repeat, contestants in enumerate(rounds)]
-    runs = [_catch_up(contestant, repeat) for repeat, turn in enumerate(turns) for contestant in turn]
+    runs = [catch_up(contestant, repeat) for repeat, turn in enumerate(turns) for contestant in turn]
     table.drop()
     if len({run.content_sha256 for run in runs}) != 1:
         raise BenchmarkFailed(f"the connectors published different rows: {runs}")
@@ -110,7 +120,8 @@ def _contestant(name: str, table: Orders, broker: Broker, repeat: int, folder: P
     return CATCHING_UP[name](table, broker, prefix, folder / prefix, shape.snapshot)
 
 
-def _catch_up(contestant: Contestant, repeat: int) -> Run:
+def catch_up(contestant: Contestant, repeat: int, row_of: RowOf = row_of_table) -> Run:
+    """Let one connector catch up with all that it has not published."""
     rows = contestant.table.last_id - contestant.first_id + 1
     with Watch(contestant.broker.bootstrap, contestant.topic) as watch:
         begin = _settled_end(watch)
@@ -129,7 +140,8 @@ def _catch_up(contestant: Contestant, repeat: int) -> Run:
         raise BenchmarkFailed(f"{contestant.name} ended early: {contestant.last_words()}")
     ids = range(contestant.first_id, contestant.table.last_id + 1)
     published = _values(contestant.broker, contestant.topic, begin, end)
-    content = check(contestant.name, published, ids, in_order=contestant.snapshot == "no_data")
+    in_order = contestant.snapshot == "no_data"
+    content = check(contestant.name, published, ids, in_order=in_order, row_of=row_of)
     admin = contestant.broker.admin()
     admin.delete_topics([contestant.topic])[contestant.topic].result()
     first, last = watch.first_at(begin + 1), watch.first_at(end)
@@ -157,20 +169,22 @@ def _settled_end(watch: Watch) -> int:
     return watch.end
 
 
-def check(name: str, published: Iterable[bytes], ids: range, *, in_order: bool = True) -> str:
+def check(
+    name: str, published: Iterable[bytes], ids: range, *, in_order: bool = True, row_of: RowOf = row_of_table
+) -> str:
     """Every row was published once, in order if that was asked for; a hash of every hundredth, as it lies in ``after``.
 
     Raises BenchmarkFailed if it is not so.
     """
     seen, compared, expected = bytearray(len(ids)), {}, iter(ids)
     for value in published:
-        row = orjson.loads(value)["after"]
+        identity, row = row_of(value)
         wanted = next(expected, None)
-        if row["id"] not in ids or seen[row["id"] - ids.start] or (in_order and row["id"] != wanted):
-            raise BenchmarkFailed(f"{name}: row {row['id']} came where {wanted} belongs")
-        seen[row["id"] - ids.start] = 1
-        if row["id"] % COMPARE_EVERY == 0:
-            compared[row["id"]] = hashlib.sha256(orjson.dumps(row, option=orjson.OPT_SORT_KEYS)).digest()
+        if identity not in ids or seen[identity - ids.start] or (in_order and identity != wanted):
+            raise BenchmarkFailed(f"{name}: row {identity} came where {wanted} belongs")
+        seen[identity - ids.start] = 1
+        if identity % COMPARE_EVERY == 0:
+            compared[identity] = hashlib.sha256(orjson.dumps(row, option=orjson.OPT_SORT_KEYS)).digest()
     if (missing := seen.find(0)) >= 0:
         raise BenchmarkFailed(f"{name}: {seen.count(0)} rows are missing, the first of them {ids[missing]}")
     return hashlib.sha256(b"".join(digest for _, digest in sorted(compared.items()))).hexdigest()
@@ -202,8 +216,8 @@ def _result(settings: CaptureSettings, runs: Sequence[Run]) -> Result:
             "debezium_tuned": dict(TUNED),
             "clock_resolution_s": INTERVAL_S,
         },
-        comparisons=[comparison for runs in by_name.values() for comparison in _comparisons(ours, runs)],
-        measurements=[] if by_name else [Measurement(what, unit, values(ours)) for what, unit, values, _ in _FIGURES],
+        comparisons=[comparison for runs in by_name.values() for comparison in compared(ours, runs)],
+        measurements=[] if by_name else measured(ours),
         notes=[*NOTES, *disturbed(found)],
         runs=found,
     )
@@ -243,7 +257,13 @@ _FIGURES = (
 )
 
 
-def _comparisons(ours: Sequence[Run], peer: Sequence[Run]) -> list[Comparison]:
+def measured(runs: Sequence[Run]) -> list[Measurement]:
+    """Every figure of one connector."""
+    return [Measurement(what, unit, values(runs)) for what, unit, values, _ in _FIGURES]
+
+
+def compared(ours: Sequence[Run], peer: Sequence[Run]) -> list[Comparison]:
+    """Every figure of ours beside the peer's."""
     return [
         Comparison(
             what,

@@ -5,19 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
-from benchmarks import orders, topics
+from benchmarks import topics
 from benchmarks.errors import BenchmarkFailed
-from benchmarks.line import Running, run, topic_of, until, write_config
+from benchmarks.line import Running, run, until, write_config
 from benchmarks.orders import Orders
 from tests.servers import Broker
 from tests.servers.debezium import Debezium
 
 READY_S = 120.0
-_CONNECTED = b"Connected to binlog at"
-"""What Debezium logs where streamtrain logs "connected"; its task is reported as running some time before."""
-
 TUNED: Mapping[str, str] = {
     "max.batch.size": "20480",
     "max.queue.size": "81920",
@@ -34,14 +31,27 @@ Make = Callable[[Orders, Broker, str, Path, Snapshot], "Contestant"]
 """Makes a contestant of a table, a broker, a prefix for topics, a folder of its own, and what it begins with."""
 
 
+class Rows(Protocol):
+    """What is captured: a table or a collection, whose rows have the numbers from 1 on without a gap."""
+
+    last_id: int
+
+    @property
+    def full_name(self) -> str:
+        """``database.table``, as in topics' names."""
+
+    def insert(self, rows: int) -> None:
+        """Add this many rows."""
+
+
 class Contestant(ABC):
     """One connector with a topic of its own. Started once before the rows are loaded, so that it knows where to go on."""
 
     name: str
 
-    def __init__(self, table: Orders, broker: Broker, prefix: str, snapshot: Snapshot) -> None:
+    def __init__(self, table: Rows, broker: Broker, prefix: str, snapshot: Snapshot) -> None:
         self.table, self.broker, self.prefix, self.snapshot = table, broker, prefix, snapshot
-        self.topic = topic_of(prefix, table)
+        self.topic = f"{prefix}.{table.full_name}"
         self.first_id = 1
         """The first row that it has yet to publish."""
 
@@ -63,7 +73,7 @@ class Contestant(ABC):
 
     @abstractmethod
     def wait_until_connected(self) -> None:
-        """Return once it says that it is connected to the binary log."""
+        """Return once it says that it is connected to the log."""
 
     @abstractmethod
     def wait(self, records: Callable[[], int], wanted: int, timeout_s: float) -> None:
@@ -82,16 +92,13 @@ class Contestant(ABC):
 
 
 class Streamtrain(Contestant):
-    """``streamtrain connect --until-caught-up``."""
+    """``streamtrain connect --until-caught-up`` with the configuration in ``config``, whose folder is its own."""
 
     name = "streamtrain"
 
-    def __init__(
-        self, table: Orders, broker: Broker, prefix: str, folder: Path, snapshot: Snapshot = "no_data"
-    ) -> None:
+    def __init__(self, table: Rows, broker: Broker, prefix: str, config: Path, snapshot: Snapshot = "no_data") -> None:
         super().__init__(table, broker, prefix, snapshot)
-        self._folder = folder
-        self._config = write_config(folder, table, broker, prefix, snapshot=snapshot)
+        self._config, self._folder = config, config.parent
         self._running: Running | None = None
 
     def launch(self) -> int:
@@ -131,15 +138,17 @@ class LiveStreamtrain(Streamtrain):
 
 
 class DebeziumContestant(Contestant):
-    """Debezium's MySQL connector on a Kafka Connect worker of its own."""
+    """One of Debezium's connectors, with these ``properties``, on a Kafka Connect worker of its own."""
 
-    name = "Debezium"
+    connected = b"Connected to binlog at"
+    """What it logs where streamtrain logs "connected"; its task is reported as running some time before."""
 
-    def __init__(
-        self, table: Orders, broker: Broker, prefix: str, folder: Path, snapshot: Snapshot = "no_data"
-    ) -> None:
-        super().__init__(table, broker, prefix, snapshot)
+    def __init__(self, name: str, table: Rows, broker: Broker, folder: Path, properties: Mapping[str, str]) -> None:
+        snapshot: Snapshot = "initial" if properties["snapshot.mode"] == "initial" else "no_data"
+        super().__init__(table, broker, properties["topic.prefix"], snapshot)
+        self.name = name
         self._folder = folder
+        self._properties = properties
         self._log = folder / "connect.log"
         self._logged = 0
         """Bytes of the log from earlier runs."""
@@ -147,14 +156,14 @@ class DebeziumContestant(Contestant):
 
     def launch(self) -> int:
         self._logged = self._log.stat().st_size if self._log.exists() else 0
-        self._running = Debezium.start(self._settings(), self.broker.bootstrap, self._folder)
+        self._running = Debezium.start(self._properties, self.broker.bootstrap, self._folder)
         return self._running.pid
 
     def wait_until_connected(self) -> None:
         until(
-            lambda: _CONNECTED in self._log.read_bytes()[self._logged :],
+            lambda: self.connected in self._log.read_bytes()[self._logged :],
             READY_S,
-            lambda: f"{self.name} did not connect to the binary log: {self.last_words()}",
+            lambda: f"{self.name} did not connect to the log: {self.last_words()}",
         )
 
     def wait(self, records: Callable[[], int], wanted: int, timeout_s: float) -> None:
@@ -184,36 +193,48 @@ class DebeziumContestant(Contestant):
         finally:
             self.stop()
 
-    def _settings(self) -> dict[str, str]:
-        address = self.table.server.address
-        return {
-            "connector.class": "io.debezium.connector.mysql.MySqlConnector",
-            "database.hostname": address.host,
-            "database.port": str(address.port),
-            "database.user": address.user,
-            "database.password": address.password,
-            "database.ssl.mode": "disabled",  # streamtrain's connection to this server is a plain one too
-            "driver.allowPublicKeyRetrieval": "true",
-            "database.server.id": str(100_000 + sum(self.prefix.encode())),
-            "database.include.list": self.table.database,
-            "table.include.list": f"{self.table.database}.{orders.TABLE}",
-            "topic.prefix": self.prefix,
-            "snapshot.mode": self.snapshot,
-            "decimal.handling.mode": "string",  # as streamtrain writes them
-            "schema.history.internal.kafka.bootstrap.servers": self.broker.bootstrap,
-            "schema.history.internal.kafka.topic": f"{self.prefix}-schema-history",
-        }
+
+def _properties(table: Orders, broker: Broker, prefix: str, snapshot: Snapshot) -> dict[str, str]:
+    """Of Debezium's MySQL connector."""
+    address = table.server.address
+    return {
+        "connector.class": "io.debezium.connector.mysql.MySqlConnector",
+        "database.hostname": address.host,
+        "database.port": str(address.port),
+        "database.user": address.user,
+        "database.password": address.password,
+        "database.ssl.mode": "disabled",  # streamtrain's connection to this server is a plain one too
+        "driver.allowPublicKeyRetrieval": "true",
+        "database.server.id": str(100_000 + sum(prefix.encode())),
+        "database.include.list": table.database,
+        "table.include.list": table.full_name,
+        "topic.prefix": prefix,
+        "snapshot.mode": snapshot,
+        "decimal.handling.mode": "string",  # as streamtrain writes them
+        "schema.history.internal.kafka.bootstrap.servers": broker.bootstrap,
+        "schema.history.internal.kafka.topic": f"{prefix}-schema-history",
+    }
 
 
-class TunedDebezium(DebeziumContestant):
-    """Debezium with what makes it faster."""
-
-    name = "Debezium, tuned"
-
-    def _settings(self) -> dict[str, str]:
-        return {**super()._settings(), **TUNED}
+def _streamtrain(table: Orders, broker: Broker, prefix: str, folder: Path, snapshot: Snapshot) -> Contestant:
+    return Streamtrain(table, broker, prefix, write_config(folder, table, broker, prefix, snapshot=snapshot), snapshot)
 
 
-PEERS: dict[str, Make] = {"debezium": DebeziumContestant, "debezium-tuned": TunedDebezium}
-CATCHING_UP: dict[str, Make] = {"streamtrain": Streamtrain, **PEERS}
-LIVE: dict[str, Make] = {"streamtrain": LiveStreamtrain, **PEERS}
+def _live(table: Orders, broker: Broker, prefix: str, folder: Path, snapshot: Snapshot) -> Contestant:
+    return LiveStreamtrain(
+        table, broker, prefix, write_config(folder, table, broker, prefix, snapshot=snapshot), snapshot
+    )
+
+
+def _debezium(table: Orders, broker: Broker, prefix: str, folder: Path, snapshot: Snapshot) -> Contestant:
+    return DebeziumContestant("Debezium", table, broker, folder, _properties(table, broker, prefix, snapshot))
+
+
+def _tuned(table: Orders, broker: Broker, prefix: str, folder: Path, snapshot: Snapshot) -> Contestant:
+    properties = {**_properties(table, broker, prefix, snapshot), **TUNED}
+    return DebeziumContestant("Debezium, tuned", table, broker, folder, properties)
+
+
+PEERS: dict[str, Make] = {"debezium": _debezium, "debezium-tuned": _tuned}
+CATCHING_UP: dict[str, Make] = {"streamtrain": _streamtrain, **PEERS}
+LIVE: dict[str, Make] = {"streamtrain": _live, **PEERS}

@@ -72,26 +72,26 @@ def measure(server: Database, broker: Broker, settings: FreshnessSettings, folde
             prefix = f"{table.database}-{name}-{rate}-{repeat}"
             connector = LIVE[name](table, broker, prefix, folder / prefix, "no_data")
             neighbours = Neighbours()
-            found = _percentiles(_run(connector, rate, settings, folder / f"{prefix}-trainer"))
+            found = _percentiles(_run(connector, table, rate, settings, folder / f"{prefix}-trainer"))
             told = {"connector": connector.name, "rate": rate, "repeat": repeat, "other_cores": neighbours.cores()}
             runs.append(told | found)
     table.drop()
     return _result(settings, runs)
 
 
-def _run(connector: Contestant, rate: int, settings: FreshnessSettings, folder: Path) -> Ages:
+def _run(connector: Contestant, table: Orders, rate: int, settings: FreshnessSettings, folder: Path) -> Ages:
     rows = rate * (settings.warm_up_s + settings.seconds + COOL_DOWN_S)
-    config = write_config(folder, connector.table, connector.broker, connector.prefix, settings.model)
+    config = write_config(folder, table, connector.broker, connector.prefix, settings.model)
     output = folder / "readings.json"
     connector.prime()
     try:
         connector.start()
         before = _publish_one(connector)
-        changes = connector.table.single_row_changes(rows)
+        changes = table.single_row_changes(rows)
         words = ("follow", str(config), str(output), str(before + rows))
         with Running(folder, "benchmarks.trainer", *words) as running:
             running.wait_for_text(trainer.READY, READY_S)
-            _write(connector.table, changes, rate)
+            _write(table, changes, rate)
             running.wait_for_end(READY_S)
     finally:
         connector.stop()

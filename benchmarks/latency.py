@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
 from benchmarks import topics
+from benchmarks.capture import RowOf, row_of_table
 from benchmarks.contestants import LIVE, TUNED, Contestant
 from benchmarks.errors import BenchmarkFailed
 from benchmarks.line import until
@@ -32,6 +33,10 @@ LATE_S = 60.0
 POLL_S = 0.05
 PERCENTILES = (50, 95, 99)
 PROMISED_MS = {50: 50.0, 99: 250.0}
+
+
+Transactions = Callable[[int, int], AbstractContextManager[Sequence[Callable[[], object]]]]
+"""Makes so many transactions of so many rows each ready: functions that commit one each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,27 +63,32 @@ def measure(server: Database, broker: Broker, settings: LatencySettings, folder:
             prefix = f"{table.database}-{name}-{repeat}"
             connector = LIVE[name](table, broker, prefix, folder / prefix, "no_data")
             neighbours = Neighbours()
-            found = _run(connector, settings)
+            found = aged(connector, _statements(table), settings)
             runs.append({"connector": connector.name, "repeat": repeat, "other_cores": neighbours.cores()} | found)
     table.drop()
     return _result(settings, runs)
 
 
-def _run(connector: Contestant, settings: LatencySettings) -> dict[str, Any]:
-    table, transactions_per_s = connector.table, settings.rate // ROWS_PER_TRANSACTION
+def aged(
+    connector: Contestant, transactions: Transactions, settings: LatencySettings, row_of: RowOf = row_of_table
+) -> dict[str, Any]:
+    """Run one connector while rows are committed at the rate: how old they were when they could be read."""
+    transactions_per_s = settings.rate // ROWS_PER_TRANSACTION
     count = transactions_per_s * (settings.warm_up_s + settings.seconds)
+    table = connector.table
     connector.prime()
     try:
         pid = connector.start()
         table.insert(1)
         until(lambda: topics.end_of(connector.broker, connector.topic) > 0, READY_S, lambda: "no first row came")
         first_id = table.last_id + 1
-        changes = table.statements(count, ROWS_PER_TRANSACTION)
-        with Arrivals(connector.broker, connector.topic, range(first_id, table.last_id + 1)) as arrivals:
-            before = usage(pid)
-            committed = _write(table, changes, transactions_per_s)
-            until(arrivals.complete, LATE_S, lambda: f"{connector.name}: {arrivals.missing()} rows have not come")
-            after = usage(pid)
+        with transactions(count, ROWS_PER_TRANSACTION) as commits:
+            ids = range(first_id, table.last_id + 1)
+            with Arrivals(connector.broker, connector.topic, ids, row_of) as arrivals:
+                before = usage(pid)
+                committed = _paced(commits, transactions_per_s)
+                until(arrivals.complete, LATE_S, lambda: f"{connector.name}: {arrivals.missing()} rows have not come")
+                after = usage(pid)
     finally:
         connector.stop()
     ages_ms = (arrivals.at_s - np.repeat(committed, ROWS_PER_TRANSACTION)) * 1_000
@@ -93,26 +103,35 @@ def _run(connector: Contestant, settings: LatencySettings) -> dict[str, Any]:
     }
 
 
-def _write(table: Orders, changes: Sequence[tuple[str, tuple[Any, ...]]], rate: int) -> NDArray[np.float64]:
-    """Commit the statements one by one, each when its time has come; when the server had answered (``time.monotonic``)."""
+def _statements(table: Orders) -> Transactions:
+    @contextmanager
+    def ready(count: int, rows: int) -> Iterator[Sequence[Callable[[], object]]]:
+        statements = table.statements(count, rows)
+        with closing(table.server.connect(database=table.database)) as connection, connection.cursor() as cursor:
+            yield [partial(cursor.execute, sql, values) for sql, values in statements]
+
+    return ready
+
+
+def _paced(commits: Sequence[Callable[[], object]], rate: int) -> NDArray[np.float64]:
+    """Commit one by one, each when its time has come; when the server had answered (``time.monotonic``)."""
     committed = []
-    with closing(table.server.connect(database=table.database)) as connection, connection.cursor() as cursor:
-        begin = time.monotonic()
-        for number, (sql, values) in enumerate(changes):
-            wait_s = begin + number / rate - time.monotonic()
-            if wait_s > 0:
-                time.sleep(wait_s)
-            cursor.execute(sql, values)
-            committed.append(time.monotonic())
+    begin = time.monotonic()
+    for number, commit in enumerate(commits):
+        wait_s = begin + number / rate - time.monotonic()
+        if wait_s > 0:
+            time.sleep(wait_s)
+        commit()
+        committed.append(time.monotonic())
     return np.array(committed)
 
 
 class Arrivals:
     """Reads a topic in a thread of its own, and notes when each row has come (``time.monotonic``)."""
 
-    def __init__(self, broker: Broker, topic: str, ids: range) -> None:
+    def __init__(self, broker: Broker, topic: str, ids: range, row_of: RowOf = row_of_table) -> None:
         self.at_s = np.full(len(ids), np.nan)
-        self._source, self._ids = TopicPartition(topic, 0), ids
+        self._source, self._ids, self._row_of = TopicPartition(topic, 0), ids, row_of
         self._reader = KafkaReader(KafkaSettings(broker.bootstrap))
         self._reader.assign({self._source: self._reader.watermarks(self._source).high})
         self._over = threading.Event()
@@ -148,16 +167,11 @@ class Arrivals:
 
     def _note(self, values: Sequence[bytes | None], now_s: float) -> None:
         for value in values:
-            index = _id(value) - self._ids.start
+            index = self._row_of(value or b"{}")[0] - self._ids.start
             if not 0 <= index < len(self._ids) or not np.isnan(self.at_s[index]):
                 raise BenchmarkFailed(f"row {index + self._ids.start} came twice, or was never written")
             self.at_s[index] = now_s
             self._came += 1
-
-
-def _id(value: bytes | None) -> int:
-    identity: int = orjson.loads(value or b"{}")["after"]["id"]
-    return identity
 
 
 def _result(settings: LatencySettings, runs: Sequence[dict[str, Any]]) -> Result:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,14 +26,28 @@ def write_config(
     folder: Path, table: Orders, broker: Broker, prefix: str, model: str = "logistic", *, snapshot: str = "no_data"
 ) -> Path:
     """The path of a configuration over ``table``, with its state in ``folder``; all that is not named has its default."""
+    source = {"kind": "mysql", "url": table.server.url, "include": [table.full_name], "snapshot": snapshot}
+    examples = {"from": table.full_name, "label": orders.LABEL, "features": orders.FEATURES}
+    return write(folder, source, examples, broker, prefix, model=model)
+
+
+def write(
+    folder: Path,
+    source: Mapping[str, object],
+    examples: Mapping[str, object],
+    broker: Broker,
+    prefix: str,
+    *,
+    model: str = "logistic",
+) -> Path:
+    """The same over any source."""
     folder.mkdir(parents=True, exist_ok=True)
-    name = f"{table.database}.{orders.TABLE}"
     config: dict[str, Any] = {
         "name": prefix,
-        "source": {"kind": "mysql", "url": table.server.url, "include": [name], "snapshot": snapshot},
+        "source": source,
         "topic": {"kind": "kafka", "bootstrap": broker.bootstrap, "prefix": prefix},
         "state": {"url": "sqlite:///state.db"},
-        "examples": {"from": name, "label": orders.LABEL, "features": orders.FEATURES},
+        "examples": examples,
         "model": {"kind": model},
     }
     path = folder / "streamtrain.yaml"
@@ -47,11 +61,6 @@ def run(command: str, config: Path) -> None:
     done = subprocess.run(words, capture_output=True, text=True, timeout=COMMAND_S, check=False)
     if done.returncode != 0:
         raise BenchmarkFailed(f"streamtrain {command}: exit {done.returncode}\n{done.stderr[-2000:]}")
-
-
-def topic_of(prefix: str, table: Orders) -> str:
-    """The table's topic, as both streamtrain and Debezium name it."""
-    return f"{prefix}.{table.database}.{orders.TABLE}"
 
 
 class Running:

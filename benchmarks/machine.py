@@ -16,7 +16,7 @@ from streamtrain import __version__
 from tests.servers import Database, debezium, kafka
 
 ROOT = Path(__file__).resolve().parent.parent
-LIBRARIES = ("numpy", "torch", "confluent-kafka", "orjson", "PyMySQL", "SQLAlchemy", "xxhash")
+LIBRARIES = ("numpy", "torch", "confluent-kafka", "orjson", "PyMySQL", "pymongo", "SQLAlchemy", "xxhash")
 
 
 def machine() -> dict[str, Any]:

@@ -71,6 +71,11 @@ class Orders:
         self.server, self.database, self._seed = server, database, seed
         self.last_id = 0
 
+    @property
+    def full_name(self) -> str:
+        """``database.table``."""
+        return f"{self.database}.{TABLE}"
+
     def create(self) -> None:
         """Make the table anew, empty."""
         self.server.execute(f"DROP DATABASE IF EXISTS {self.database}", f"CREATE DATABASE {self.database}")

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import pytest
 
-from benchmarks import capture, decode, freshness, latency, report, training
+from benchmarks import capture, decode, freshness, latency, mongo, mongo_server, report, training
 from benchmarks.__main__ import ALWAYS, PARTS, parse
 from benchmarks.errors import BenchmarkFailed
 from benchmarks.machine import machine, versions
@@ -20,7 +20,9 @@ from benchmarks.orders import Orders
 from benchmarks.report import Comparison, Measurement, Result
 from benchmarks.shapes import SHAPES
 from benchmarks.usage import cpu_s_of_family, usage
+from tests.mongo_server import MongoServer
 from tests.servers import Broker, Database
+from tests.servers.mongo import Mongo
 
 AT = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 BURN = "import time\nwhile time.process_time() < 0.3: sum(range(100_000))\nprint('burnt', flush=True)\ninput()"
@@ -114,6 +116,51 @@ def test_decoding_is_measured_in_every_case(tmp_path: Path) -> None:
     document = written(decode.measure(decode.DecodeSettings(200, 2, 7)), tmp_path)
     assert [one["what"] for one in document["measurements"]] == [case.title for case in decode.CASES]
     assert all(len(one["values"]) == 2 and one["min"] > 0 for one in document["measurements"])
+
+
+@pytest.mark.servers
+def test_change_events_are_measured_in_every_shape(kafka: Broker, database: str, tmp_path: Path) -> None:
+    settings = mongo.StreamSettings(5_000, 1, prefix=database)
+    document = written(mongo.measure(kafka, settings, tmp_path), tmp_path)
+    assert [(run["shape"], run["events"], run["records"]) for run in document["runs"]] == [
+        ("inserts", 5_000, 5_000),
+        ("changes", 5_000, 5_500),
+        ("large batches", 5_000, 5_000),
+    ]
+    assert all(one["min"] > 0 for one in document["measurements"])
+    assert all(20 < run["peak_rss_mib"] < 1_000 for run in document["runs"])
+
+
+@pytest.mark.servers
+def test_a_server_of_mongodb_is_measured_by_what_it_commits(kafka: Broker, database: str, tmp_path: Path) -> None:
+    with MongoServer() as server:  # the figures say nothing of a real one
+        settings = mongo_server.ServerSettings(1_500, 100, 1, 1, 1, ("streamtrain",), database)
+        stand_in = Mongo(server.url, (8, 0, 0), real=False)
+        found = mongo_server.measure(stand_in, kafka, settings, tmp_path)
+    document = written(found, tmp_path)
+    caught_up, aged = document["runs"]
+    assert caught_up["rows"] == 1_500
+    assert 0 < aged["p50_ms"] <= aged["p99_ms"] < 60_000
+    assert "whose speed says nothing" in document["meaning"]
+    both = mongo.joined(result(), found)
+    assert (both.name, both.comparisons, both.runs) == ("trial", found.comparisons, found.runs)
+
+
+def test_changes_that_do_not_follow_one_another_give_no_figure() -> None:
+    def record(op: str, before: str | None, after: str | None) -> tuple[bytes, bytes]:
+        return b"1", orjson.dumps({"op": op, "before": before, "after": after})
+
+    inserted, updated, deleted = record("c", None, "a"), record("u", "a", "b"), record("d", "b", None)
+    assert mongo.check("ours", iter([inserted, updated, deleted, (b"1", None)]), 3) == 4
+    for published in (
+        [inserted, updated],
+        [inserted, updated, deleted],
+        [inserted, inserted, updated],
+        [updated, inserted, deleted, (b"1", None)],
+        [inserted, deleted, (b"1", None), updated],
+    ):
+        with pytest.raises(BenchmarkFailed, match="ours: "):
+            mongo.check("ours", iter(published), 3)
 
 
 @pytest.mark.servers

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import random
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import bson
-from bson import DatetimeMS, Int64, Timestamp
+from bson import Binary, DatetimeMS, Int64, ObjectId, Timestamp
+from bson.binary import UUID_SUBTYPE
 
 from tests.mongo_server import tokens
 from tests.mongo_server.documents import Document, encode
 from tests.mongo_server.errors import CommandError
 
 BATCH_OF_CURSOR = b"\x04nextBatch\0"
+EVENTS_PER_S = 1_000
+"""By the events' own times."""
+KINDS = ("insert", "update", "insert", "update", "insert", "update", "insert", "update", "insert", "delete")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,42 +39,112 @@ def encoded(events: Iterable[Document | bytes], token: Document) -> EncodedBatch
     return EncodedBatch(struct.pack("<i", len(content) + 5) + bytes(content) + b"\0", token)
 
 
+class Events:
+    """Events of one collection as a server from 6.0 on tells them, in BSON: a time and a token each."""
+
+    def __init__(self, namespace: str, start: Timestamp) -> None:
+        database, _, collection = namespace.partition(".")
+        self._namespace = {"db": database, "coll": collection}
+        self._uuid = hashlib.sha256(namespace.encode()).digest()[:16]
+        self._start = start
+        self._made = 0
+        self.token: Document = {}
+        """The last event's."""
+
+    def insert(self, document: Document) -> bytes:
+        return self._event("insert", document["_id"], document=document)
+
+    def update(self, identity: Any, fields: Document) -> bytes:
+        """``fields`` are set."""
+        description = {"updatedFields": fields, "removedFields": [], "truncatedArrays": []}
+        return self._event("update", identity, description=description)
+
+    def delete(self, identity: Any) -> bytes:
+        return self._event("delete", identity)
+
+    def _event(
+        self, kind: str, identity: Any, *, document: Document | None = None, description: Document | None = None
+    ) -> bytes:
+        seconds, number = divmod(self._made, EVENTS_PER_S)
+        self._made += 1
+        time, key = Timestamp(self._start.time + seconds, self._start.inc + number), {"_id": identity}
+        wall = DatetimeMS(1_000 * time.time + 1_000 * number // EVENTS_PER_S)
+        self.token = tokens.of_event(time, 0, self._uuid, key, invalid=False).document
+        event: Document = {"_id": self.token, "operationType": kind, "clusterTime": time, "wallTime": wall}
+        event["collectionUUID"] = Binary(self._uuid, UUID_SUBTYPE)
+        event |= {} if document is None else {"fullDocument": document}
+        event |= {"ns": self._namespace, "documentKey": key}
+        return encode(event | ({} if description is None else {"updateDescription": description}))
+
+
 def inserts(namespace: str, documents: Iterable[Document], *, batch: int, start: Timestamp) -> Iterator[EncodedBatch]:
-    """Batches of insert events, as a stream of ``namespace`` would have them: a time and a token each."""
-    database, _, collection = namespace.partition(".")
-    uuid = hashlib.sha256(namespace.encode()).digest()[:16]
+    """Batches of inserts."""
+    events = Events(namespace, start)
+    return _batches(events, map(events.insert, documents), batch)
+
+
+def changes(namespace: str, count: int, *, batch: int, start: Timestamp, seed: int = 7) -> Iterator[EncodedBatch]:
+    """Batches of changes to orders: in ten, five inserts, four updates of three fields, and a delete.
+
+    Updates are of any order that is there, deletes of the oldest.
+    """
+    events = Events(namespace, start)
+    return _batches(events, _changes(events, count, random.Random(seed)), batch)
+
+
+def _changes(events: Events, count: int, rng: random.Random) -> Iterator[bytes]:
+    documents = orders(count)
+    oldest = made = 0
+    for number in range(count):
+        kind = KINDS[number % len(KINDS)]
+        if kind == "insert":
+            made += 1
+            yield events.insert(next(documents))
+        elif kind == "update":
+            fields = {"quantity": number % 50, "note": f"changed {number}", "total": Int64(number * 99)}
+            yield events.update(order_id(rng.randrange(oldest, made)), fields)
+        else:
+            oldest += 1
+            yield events.delete(order_id(oldest - 1))
+
+
+def _batches(events: Events, encoded_events: Iterable[bytes], size: int) -> Iterator[EncodedBatch]:
     held: list[bytes] = []
-    token: Document = {}
-    for number, document in enumerate(documents):
-        time = Timestamp(start.time + number // 1000, start.inc + number % 1000)
-        key = {"_id": document["_id"]}
-        token = tokens.of_event(time, 0, uuid, key, invalid=False).document
-        head = {"_id": token, "operationType": "insert", "clusterTime": time, "fullDocument": document}
-        held.append(encode({**head, "ns": {"db": database, "coll": collection}, "documentKey": key}))
-        if len(held) == batch:
-            yield encoded(held, token)
+    for event in encoded_events:
+        held.append(event)
+        if len(held) == size:
+            yield encoded(held, events.token)
             held = []
     if held:
-        yield encoded(held, token)
+        yield encoded(held, events.token)
 
 
-def orders(count: int) -> Iterator[Document]:
-    """Documents of 12 fields, of the types that orders have."""
-    for number in range(count):
-        yield {
-            "_id": number,
-            "customer": number % 9_973,
-            "product": f"product {number % 499}",
-            "quantity": number % 7 + 1,
-            "price": number % 10_000 / 100,
-            "paid": number % 3 == 0,
-            "note": None,
-            "country": ("DE", "FR", "US", "JP")[number % 4],
-            "channel": "web",
-            "discount": 0.0,
-            "created": DatetimeMS(1_700_000_000_000 + number),
-            "total": Int64(number % 10_000 * (number % 7 + 1)),
-        }
+def order_id(number: int) -> ObjectId:
+    """As a driver gives them to one document after another: seconds, the process, a counter."""
+    return ObjectId(struct.pack(">I5s", 1_700_000_000 + number // EVENTS_PER_S, b"order") + number.to_bytes(3, "big"))
+
+
+def orders(count: int, *, text: int = 0) -> Iterator[Document]:
+    """Documents of 12 fields, of the types that orders have; the channel has ``text`` characters more."""
+    return (order(number, text) for number in range(count))
+
+
+def order(number: int, text: int = 0) -> Document:
+    """One of them."""
+    return {
+        "_id": order_id(number),
+        "customer": number % 9_973,
+        "product": f"product {number % 499}",
+        "quantity": number % 7 + 1,
+        "price": number % 10_000 / 100,
+        "paid": number % 3 == 0,
+        "note": None,
+        "country": ("DE", "FR", "US", "JP")[number % 4],
+        "channel": "web" + "." * text,
+        "discount": 0.0,
+        "created": DatetimeMS(1_700_000_000_000 + number),
+        "total": Int64(number % 10_000 * (number % 7 + 1)),
+    }
 
 
 @dataclass(frozen=True, slots=True)
