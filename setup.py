@@ -3,15 +3,17 @@
 from setuptools import Extension, setup
 
 NAMES = (
+    "connectors._document_json",
     "connectors._row_json",
     "connectors.mongo._change_event",
+    "connectors.mongo._delta",
     "connectors.mongo._extended_json",
     "connectors.mongo._raw_bson",
     "connectors.mysql._cells",
     "connectors.mysql.binlog._plain",
     "connectors.mysql.binlog._rows",
 )
-HEADERS = ["connectors/mongo/_bson.h", "connectors/mysql/_calendar.h"]
+HEADERS = ["connectors/_json_text.h", "connectors/mongo/_bson.h", "connectors/mysql/_calendar.h"]
 
 setup(
     ext_modules=[

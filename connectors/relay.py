@@ -26,6 +26,8 @@ from streamtrain.topic.base import TopicWriter
 # files behind it may be purged without the position being lost.
 _IDLE_COMMIT_S = 5.0
 _PATIENCE_S = 0.2
+_COMMIT_BYTES = 24 << 20
+"""Of messages, whose transaction is then committed whatever its rows are: until then they lie in the client's queue."""
 _OF_ROWS = (Change, DocumentChange)
 
 _log = log.get("connector")
@@ -84,7 +86,7 @@ class Relay:
         self._topics: set[str] = set()
         self._notes: dict[str, bytes | None] = {}
         self._rows = self._transactions = 0
-        self._sent = self._unpublished_rows = 0
+        self._sent = self._unpublished_rows = self._unpublished_bytes = 0
         self._position: Position | None = None
         self._committed: Position | None = None
         self._committed_at = self._open_since = 0.0
@@ -167,6 +169,7 @@ class Relay:
         for topic, messages, partitions in gathered(chain.from_iterable(serialize(event, now_ns) for event in events)):
             self._ensure(topic, partitions)
             self._writer.send(topic, messages)
+            self._unpublished_bytes += sum(map(len, filter(None, messages.values)))
         self._sent += len(events)
 
     def _ensure(self, topic: str, partitions: int | None) -> None:
@@ -187,7 +190,8 @@ class Relay:
         now = self._clocks.monotonic_s()
         if self._sent:
             waited = now - self._open_since >= self._settings.commit_s
-            return waited or not batch.changes or self._unpublished_rows >= self._settings.commit_rows
+            full = self._unpublished_rows >= self._settings.commit_rows or self._unpublished_bytes >= _COMMIT_BYTES
+            return waited or not batch.changes or full
         return self._committed is None or now - self._committed_at >= _IDLE_COMMIT_S
 
     def _commit(self) -> None:
@@ -199,7 +203,7 @@ class Relay:
         self._source.confirm(self._position)
         self._rows += self._unpublished_rows
         self._transactions += 1
-        self._sent = self._unpublished_rows = 0
+        self._sent = self._unpublished_rows = self._unpublished_bytes = 0
         self._notes = {}
         self._committed = self._position
         self._committed_at = self._clocks.monotonic_s()

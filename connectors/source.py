@@ -126,7 +126,7 @@ class DocumentUpdate(NamedTuple):
 
 
 class DocumentOrigin(NamedTuple):
-    """In what the ``source`` blocks of a collection's changes differ."""
+    """What the ``source`` block of a change does not share with those of others of its collection."""
 
     committed_us: int
     """Microseconds since 1970, as precise as the server tells."""
@@ -142,6 +142,29 @@ class DocumentOrigin(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class DocumentOrigins:
+    """The same of several changes: the fields of ``DocumentOrigin`` as columns of equal length."""
+
+    committed_us: Sequence[int]
+    ord: Sequence[int]
+    lsid: Sequence[str | None]
+    txn_number: Sequence[int | None]
+    wall_ms: Sequence[int | None]
+    after_from: Sequence[str | None]
+
+    def at(self, index: int) -> DocumentOrigin:
+        """That of one change."""
+        return DocumentOrigin(*(column[index] for column in self._columns()))
+
+    def of(self, chosen: Sequence[int]) -> DocumentOrigins:
+        """Those at these indexes."""
+        return DocumentOrigins(*([column[at] for at in chosen] for column in self._columns()))
+
+    def _columns(self) -> tuple[Sequence[Any], ...]:
+        return (self.committed_us, self.ord, self.lsid, self.txn_number, self.wall_ms, self.after_from)
+
+
+@dataclass(frozen=True, slots=True)
 class DocumentChange:
     """Committed changes of one collection in commit order, as columns of equal length. Texts are extended JSON."""
 
@@ -154,7 +177,7 @@ class DocumentChange:
     updates: Sequence[DocumentUpdate | None]
     origin: Mapping[str, Any]
     """What the ``source`` blocks have in common: version, connector, name, snapshot, db, collection."""
-    origins: Sequence[DocumentOrigin]
+    origins: DocumentOrigins
     markers: Sequence[str] = field(default=())
     """As of a ``Change``."""
     transactions: Sequence[TransactionPart | None] = field(default=())
@@ -172,7 +195,7 @@ class DocumentChange:
             before=[self.before[at] for at in chosen],
             after=[self.after[at] for at in chosen],
             updates=[self.updates[at] for at in chosen],
-            origins=[self.origins[at] for at in chosen],
+            origins=self.origins.of(chosen),
             markers=[self.markers[at] for at in chosen] if self.markers else (),
             transactions=[self.transactions[at] for at in chosen] if self.transactions else (),
         )

@@ -70,7 +70,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "connectors.mysql": {
         "connectors.signals", "connectors.source", "connectors.checks", "streamtrain.envelope", "streamtrain.login", "streamtrain.tls",
     },
-    "connectors.documents": {"connectors.source", "streamtrain.envelope", "streamtrain.topic"},
+    "connectors.documents": {"connectors.document_json", "connectors.source", "streamtrain.envelope", "streamtrain.topic"},
+    "connectors.document_json": {"connectors._document_json", "connectors.source", "streamtrain.envelope"},
     "connectors.mongo": {
         "connectors.documents", "connectors.signals", "connectors.source", "connectors.checks", "streamtrain.documents",
         "streamtrain.envelope", "streamtrain.tls",

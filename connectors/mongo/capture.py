@@ -8,15 +8,16 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
+from connectors.mongo.change_event import Event, cut_all
 from connectors.mongo.client import Time
-from connectors.mongo.events import Event, events_of, joined
-from connectors.mongo.images import OPS, Image, Images
+from connectors.mongo.images import OPS, ImageMaker, Images
 from connectors.mongo.position import StreamPosition
 from connectors.mongo.rows import DocumentRows
 from connectors.mongo.server_errors import EventTooLarge
 from connectors.mongo.settings import MongoSettings
 from connectors.mongo.snapshots.snapshots import Snapshots
 from connectors.mongo.snapshots.state import SnapshotState
+from connectors.mongo.split_events import joined
 from connectors.mongo.store import DocumentStore
 from connectors.mongo.stream import ChangeStream, Width
 from connectors.mongo.structure import STRUCTURE, Structure
@@ -26,7 +27,7 @@ from connectors.source import SourceBatch, SourceEvent
 from streamtrain.errors import UnsupportedChange
 
 _IMPATIENT_S = 0.005
-_SLICE_BYTES = 4 << 20
+_SLICE_BYTES = 2 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class Capture:
         self._store = parts.store
         self._settings = parts.settings
         self._captures = lru_cache(maxsize=65_536)(parts.settings.captures)
-        self._images = Images(parts.store, parts.settings.after)
+        self._images = ImageMaker(parts.store, parts.settings.after)
         self._rows = DocumentRows(parts.settings.prefix)
         self._unsent = UnsentChanges(parts.settings, parts.store, self._rows)
         self._structure = Structure(parts.settings, parts.store, self._captures)
@@ -145,7 +146,7 @@ class Capture:
             self._fragments, self._token, self._at_end = [], None, False
             stream.go_on_narrower(self._position, error)
             return
-        events = events_of(batch.data, batch.place, sharded=self._parts.sharded)
+        events = cut_all(batch.data, batch.place)
         if behind := stream.behind:
             events = [event for event in events if event.token["_data"] > behind]
         self._pending.extend(self._whole(events))
@@ -156,16 +157,16 @@ class Capture:
 
     def _whole(self, events: Sequence[Event]) -> Sequence[Event]:
         """The events with those put together that the server has split."""
-        if not self._fragments and all(event.parts.fragment is None for event in events):
+        if not self._fragments and all(event.fragment is None for event in events):
             return events
         whole = list[Event]()
         for event in events:
-            if event.parts.fragment is None:
+            if event.fragment is None:
                 whole.append(event)
                 continue
             self._fragments.append(event)
-            if event.parts.fragment == event.parts.fragments:
-                whole.append(joined(self._fragments, sharded=self._parts.sharded))
+            if event.fragment == event.fragments:
+                whole.append(joined(self._fragments))
                 self._fragments = []
         return whole
 
@@ -208,13 +209,13 @@ class Capture:
             changes += self._restructured(events[-1])
         return changes
 
-    def _told(self, images: Sequence[Image]) -> list[SourceEvent]:
+    def _told(self, images: Images) -> list[SourceEvent]:
         if not self._settings.transaction_metadata:
             return [*self._rows.changes(images)]
-        told, parts = self._transactions.placed([image.event for image in images])
+        told, parts = self._transactions.placed(images.events)
         return [*told, *self._rows.changes(images, parts)]
 
-    def _images_of(self, events: Sequence[Event]) -> list[Image]:
+    def _images_of(self, events: Sequence[Event]) -> Images:
         state = self._snapshots.state
         unread, loose = state.unread("initial"), state.unread("unpublished", "unsent")
         holds = self._settings.after == "held"
@@ -249,7 +250,4 @@ class Capture:
     def _lag_ms(self, events: Sequence[Event]) -> int | None:
         if not events:
             return 0
-        last = events[-1]
-        wall_ms = last.parts.wall_time_ms
-        at_ms = last.time.seconds * 1_000 if wall_ms is None else wall_ms
-        return max(0, int(self._parts.clock() * 1_000) - at_ms)
+        return max(0, int(self._parts.clock() * 1_000) - events[-1].committed_us // 1_000)

@@ -1,13 +1,17 @@
-"""A change event as the server sent it -> where its parts lie, without decoding them: in C (``_change_event.c``) where built.
+"""A change event as the server sent it -> its parts, of which documents are not decoded: in C (``_change_event.c``) where built.
 
 Format: https://www.mongodb.com/docs/manual/reference/change-events/
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from struct import Struct
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
+from bson.raw_bson import RawBSONDocument
+
+from connectors.mongo.client import Time
 from connectors.mongo.raw_bson import (
     ARRAY,
     DATE,
@@ -20,57 +24,133 @@ from connectors.mongo.raw_bson import (
     Element,
     document_end,
     elements,
+    id_of,
     malformed,
 )  # fmt: skip
 
 
-class ChangeEvent(NamedTuple):
-    """The parts of one event. A place is where a document begins in the bytes that were given.
+@dataclass(slots=True)
+class Event:
+    """One change event: bytes, and where in them its parts lie.
 
-    What the event does not have, or has as null, is None. Of a split event, each fragment has only some of its parts.
+    What it does not have, or has as null, is None; texts are then empty. Of an event that the server has split, each fragment has
+    only some of the parts. In C it is a type of its own with the same attributes, which makes documents and numbers as they are
+    asked for.
     """
 
-    token: int | None = None
-    """Place of ``_id``, the resume token."""
-    operation_type: str | None = None
-    database: str | None = None
-    collection: str | None = None
-    to_database: str | None = None
-    """Of a rename: the new name."""
-    to_collection: str | None = None
-    document_key: int | None = None
-    """A place, as are the next three."""
-    full_document: int | None = None
-    full_document_before_change: int | None = None
-    update_description: int | None = None
-    updated_fields: int | None = None
-    """A place within ``update_description``, as are the next three."""
-    removed_fields: int | None = None
-    truncated_arrays: int | None = None
-    disambiguated_paths: int | None = None
-    cluster_time: int | None = None
+    data: bytes
+    """What holds it."""
+    place: int
+    """Where in ``data`` it begins, as are the other places."""
+    kind: str = ""
+    """``operationType``."""
+    name: tuple[str, str] = ("", "")
+    """Database and collection."""
+    to: tuple[str, str] = ("", "")
+    """Of a rename: database and collection that it is called now."""
+    id: bytes = b""
+    """``{_id: …}`` of the document; empty where no document is meant."""
+    places: dict[str, int] = field(default_factory=dict)
+    """Of documents, by name."""
+    cluster_time: int = 0
     """Seconds since 1970 in the upper 32 bits, a counter within the second in the lower."""
     wall_time_ms: int | None = None
     """Milliseconds since 1970, from MongoDB 6.0 on."""
-    lsid: int | None = None
-    """Place of the session's id; only within a transaction, as ``txn_number``."""
     txn_number: int | None = None
-    operation_description: int | None = None
-    """A place, from MongoDB 6.0 on with ``showExpandedEvents``."""
+    """Only within a transaction, as ``lsid``."""
     fragment: int | None = None
     """Of a split event: which part of it this is, from 1 on, and of how many."""
     fragments: int | None = None
 
+    @property
+    def time(self) -> Time:
+        """The time of its transaction."""
+        return Time(self.cluster_time >> 32, self.ordinal)
 
-def python_cut(data: bytes, start: int = 0, /) -> ChangeEvent:
-    """The parts of the event that begins at ``start``. Raises UnsupportedChange with the place of what cannot be read."""
+    @property
+    def ordinal(self) -> int:
+        """The number of that time within its second."""
+        return self.cluster_time & 0xFFFFFFFF
+
+    @property
+    def committed_us(self) -> int:
+        """Microseconds since 1970, as precise as the server tells."""
+        if self.wall_time_ms is None:
+            return (self.cluster_time >> 32) * 1_000_000
+        return self.wall_time_ms * 1_000
+
+    @property
+    def token(self) -> RawBSONDocument:
+        """The resume token."""
+        return RawBSONDocument(self._document("token") or b"")
+
+    @property
+    def size(self) -> int:
+        """Bytes of what it tells of the document after it, about."""
+        return len(self.full_document or self._document("update_description") or b"")
+
+    @property
+    def full_document(self) -> bytes | None:
+        return self._document("full_document")
+
+    @property
+    def full_document_before_change(self) -> bytes | None:
+        return self._document("full_document_before_change")
+
+    @property
+    def lsid(self) -> bytes | None:
+        """The session's id, within a transaction."""
+        return self._document("lsid")
+
+    @property
+    def operation_description(self) -> bytes | None:
+        """From MongoDB 6.0 on with ``showExpandedEvents``."""
+        return self._document("operation_description")
+
+    @property
+    def update_description(self) -> int | None:
+        """A place, as are the next four, which lie within it. Of those the last three are None too if nothing is in them."""
+        return self.places.get("update_description")
+
+    @property
+    def updated_fields(self) -> int | None:
+        return self.places.get("updated_fields")
+
+    @property
+    def removed_fields(self) -> int | None:
+        return self._filled("removed_fields")
+
+    @property
+    def truncated_arrays(self) -> int | None:
+        return self._filled("truncated_arrays")
+
+    @property
+    def disambiguated_paths(self) -> int | None:
+        return self._filled("disambiguated_paths")
+
+    def _filled(self, name: str) -> int | None:
+        place = self.places.get(name)
+        return None if place is None or self.data.startswith(_EMPTY, place) else place
+
+    def _document(self, name: str) -> bytes | None:
+        place = self.places.get(name)
+        return None if place is None else document_at(self.data, place)
+
+
+def python_cut(data: bytes, start: int = 0, /) -> Event:
+    """The event that begins at ``start``. Raises UnsupportedChange with the place of what cannot be read."""
     found: dict[str, Any] = {}
     _read(data, elements(data, start), _EVENT, found)
-    return ChangeEvent(**found)
+    places = {name: found.pop(name) for name in _PLACES & found.keys()}
+    key = places.pop("document_key", None)
+    name = (found.pop("database", ""), found.pop("collection", ""))
+    to = (found.pop("to_database", ""), found.pop("to_collection", ""))
+    identity = b"" if key is None else id_of(data, key)
+    return Event(data, start, name=name, to=to, id=identity, places=places, **found)
 
 
-def python_cut_all(data: bytes, start: int, /) -> list[ChangeEvent]:
-    """The parts of each event of the array that begins at ``start``: a batch of a server's reply."""
+def python_cut_all(data: bytes, start: int, /) -> list[Event]:
+    """Each event of the array that begins at ``start``: a batch of a server's reply."""
     return [python_cut(data, _place(data, element)) for element in elements(data, start)]
 
 
@@ -123,6 +203,7 @@ def _unlike(element: Element, what: str) -> Exception:
     return malformed(element.start, f"a field of a change event is not {what}")
 
 
+_EMPTY = b"\x05\0\0\0\0"
 _INT64 = Struct("<q").unpack_from
 _Fields = dict[bytes, tuple[str, Any]]
 """By name: the part's name and what reads it; an empty name for what is only looked into, with the fields in it."""
@@ -135,7 +216,7 @@ _UPDATE: Final[_Fields] = {
 }
 _EVENT: Final[_Fields] = {
     b"_id": ("token", _place),
-    b"operationType": ("operation_type", _text),
+    b"operationType": ("kind", _text),
     b"ns": ("", {b"db": ("database", _text), b"coll": ("collection", _text)}),
     b"to": ("", {b"db": ("to_database", _text), b"coll": ("to_collection", _text)}),
     b"documentKey": ("document_key", _place),
@@ -149,6 +230,11 @@ _EVENT: Final[_Fields] = {
     b"operationDescription": ("operation_description", _place),
     b"splitEvent": ("", {b"fragment": ("fragment", _integer), b"of": ("fragments", _integer)}),
 }
+
+
+_PLACES: Final = frozenset({
+    name for fields in (_EVENT, _UPDATE) for name, read in fields.values() if read in (_place, _array) or isinstance(read, dict)
+})  # fmt: skip
 
 
 def _read(data: bytes, found: Any, fields: _Fields, parts: dict[str, Any]) -> None:
@@ -174,5 +260,5 @@ except ImportError:  # no compiler was there when this was installed
     BUILT = False
 else:
     BUILT = True
-    _change_event.set_event(ChangeEvent)
+    _change_event.set_types(Time, RawBSONDocument)
     cut, cut_all = _change_event.cut, _change_event.cut_all

@@ -1,6 +1,6 @@
 """An update's description applied to the document that is held: what the server made of it, byte for byte.
 
-Format: https://www.mongodb.com/docs/manual/reference/change-events/update/
+``_delta.c`` is this in C, but for what is rare and what stops. Format: https://www.mongodb.com/docs/manual/reference/change-events/update/
 
 Whether a number in a path is an index or a name is said by ``disambiguatedPaths`` (from 6.1 on), else by what the held
 document has there. Order: what is removed, arrays that are cut, what is set; a field that was not there comes last.
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from struct import Struct
 
-from connectors.mongo.change_event import ChangeEvent
+from connectors.mongo.change_event import Event
 from connectors.mongo.raw_bson import ARRAY, DOCUMENT, INT32, INT64, NULL, STRING, Element, all_elements, elements
 from streamtrain.errors import UnsupportedChange
 
@@ -25,11 +25,12 @@ MOST_PADDING = 1_500_000
 _INT32 = Struct("<i")
 
 
-def applied(held: bytes, data: bytes, event: ChangeEvent) -> bytes:
-    """The document after the update that ``event``, cut from ``data``, describes; ``held`` is the one before it.
+def python_applied(held: bytes, event: Event, /) -> bytes:
+    """The document after the update that ``event`` describes; ``held`` is the one before it.
 
     Raises UnsupportedChange if the update does not fit ``held``, or if it could mean two things there.
     """
+    data = event.data
     root = _Container(held, 0, len(held), False)
     known = _disambiguated(data, event.disambiguated_paths)
     for path in _removed(data, event.removed_fields):
@@ -232,3 +233,20 @@ def _misfit(path: bytes, why: str) -> UnsupportedChange:
         hint="take a new snapshot, as the held documents are not those that the change stream goes on from; or have the "
         "server send post-images, which needs no held documents",
     )
+
+
+def applied(held: bytes, event: Event) -> bytes:
+    """The same, in C where that was built."""
+    if BUILT and event.truncated_arrays is None and event.disambiguated_paths is None:
+        after = _delta.applied(held, event.data, event.removed_fields, event.updated_fields)
+        if after is not None:
+            return after
+    return python_applied(held, event)
+
+
+try:
+    from connectors.mongo import _delta
+except ImportError:  # no compiler was there when this was installed
+    BUILT = False
+else:
+    BUILT = True

@@ -2,48 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
+from connectors.mongo.change_event import Event
 from connectors.mongo.delta import applied
-from connectors.mongo.events import Event
 from connectors.mongo.settings import AfterMode
-from connectors.mongo.store import DocumentStore, Key
+from connectors.mongo.store import Changed, DocumentStore
 from streamtrain.envelope import Op
 from streamtrain.errors import UnsupportedChange
 
 OPS = {"insert": Op.CREATE, "update": Op.UPDATE, "replace": Op.UPDATE, "delete": Op.DELETE}
+Image = tuple[bytes | None, bytes | None, str | None]
+"""A document before and after one event, and where what it is after it was taken from."""
 _HINT = "stop, remove source.store and set source.snapshot: when_needed to read the collections again, or set source.after: lookup"
 
 
-class Image(NamedTuple):
-    """A document before and after one event."""
-
-    event: Event
-    op: Op
-    before: bytes | None
-    after: bytes | None
-    after_from: str | None
-
-
-@dataclass(slots=True)
-class _Held:
-    """The documents that a run of events is about."""
-
-    before: dict[Key, bytes]
-    """As they were held before it."""
-    now: dict[Key, bytes | None] = field(default_factory=dict)
-    """As the events have left them."""
-
-    def get(self, key: Key) -> bytes | None:
-        return self.now[key] if key in self.now else self.before.get(key)
-
-
+@dataclass(frozen=True, slots=True)
 class Images:
+    """Documents before and after events, as columns of equal length."""
+
+    events: list[Event] = field(default_factory=list)
+    ops: list[Op] = field(default_factory=list)
+    before: list[bytes | None] = field(default_factory=list)
+    after: list[bytes | None] = field(default_factory=list)
+    after_from: list[str | None] = field(default_factory=list)
+
+    def of(self, chosen: Sequence[int]) -> Images:
+        """Those at these indexes."""
+        return Images(
+            [self.events[at] for at in chosen],
+            [self.ops[at] for at in chosen],
+            [self.before[at] for at in chosen],
+            [self.after[at] for at in chosen],
+            [self.after_from[at] for at in chosen],
+        )
+
+
+class ImageMaker:
     """Makes images of documents, and keeps the store in step."""
 
-    def __init__(self, store: DocumentStore | None, after: AfterMode) -> None:
+    def __init__(self, store: DocumentStore, after: AfterMode) -> None:
         self._store = store
         self._after = after
 
@@ -53,33 +52,52 @@ class Images:
         held: Callable[[str], bool],
         unread: Callable[[str], bool],
         loose: Callable[[str], bool],
-    ) -> list[Image]:
+    ) -> Images:
         """The images of documents that pass, in order; one batch of the store, if it changes.
 
         Of a collection that is ``held`` the store has the documents. Of one that is ``unread`` what is not in the store
         does not pass, unless it is new: a later chunk shows it. In one that is ``loose`` documents may not be held yet.
         """
-        store = self._store
-        if store is None:
-            return [self._plain(event) for event in events]
-        names = {event.name for event in events}
-        numbers = {name: store.number(".".join(name)) if held(".".join(name)) else None for name in names}
-        keys = [None if (number := numbers[event.name]) is None else (number, event.id) for event in events]
-        documents = _Held(store.get([key for key in keys if key is not None]))
-        images = list[Image]()
-        for event, key in zip(events, keys, strict=True):
-            if key is None:
-                images.append(self._plain(event))
-                continue
-            image = self._held(event, documents.get(key), unread, loose)
+        images, held_of = Images(), self._looked_up(events, held)
+        for event in events:
+            documents = held_of[event.name]
+            if documents is None or event.kind == "insert":
+                image: Image | None = self._plain(event)
+            else:
+                image = self._held(event, documents.get(event.id), unread, loose)
             if image is None:
                 continue
-            images.append(image)
-            if image.after is not None or image.op is Op.DELETE:
-                documents.now[key] = self._kept(image.after)
-        if documents.now:
-            store.write(documents.now, documents.before)
+            op, (before, after, after_from) = OPS[event.kind], image
+            images.events.append(event)
+            images.ops.append(op)
+            images.before.append(before)
+            images.after.append(after)
+            images.after_from.append(after_from)
+            if documents is not None and (after is not None or op is Op.DELETE):
+                documents.now[event.id] = self._kept(after)
+        changed = {number: documents for number, documents in self._numbered(held_of) if documents.now}
+        if changed:
+            self._store.write(changed)
         return images
+
+    def _looked_up(self, events: Sequence[Event], held: Callable[[str], bool]) -> dict[tuple[str, str], Changed | None]:
+        """What the store has of the events' documents, by collection; None where it holds none of that."""
+        asked: dict[tuple[str, str], dict[bytes, None]] = {event.name: {} for event in events}
+        for event in events:
+            if event.kind != "insert":  # what is inserted was not there before, so that nothing is held of it
+                asked[event.name][event.id] = None
+        found: dict[tuple[str, str], Changed | None] = {}
+        for name, ids in asked.items():
+            full_name = ".".join(name)
+            found[name] = (
+                Changed(self._store.get(self._store.number(full_name), list(ids))) if held(full_name) else None
+            )
+        return found
+
+    def _numbered(self, held_of: Mapping[tuple[str, str], Changed | None]) -> Iterator[tuple[int, Changed]]:
+        for name, documents in held_of.items():
+            if documents is not None:
+                yield self._store.number(".".join(name)), documents
 
     def _kept(self, document: bytes | None) -> bytes | None:
         """What the store keeps: only that it was published, where documents are not held."""
@@ -88,37 +106,33 @@ class Images:
     def _held(
         self, event: Event, before: bytes | None, unread: Callable[[str], bool], loose: Callable[[str], bool]
     ) -> Image | None:
-        name, kind = ".".join(event.name), event.kind
-        if before is None and kind != "insert" and unread(name):
+        kind = event.kind
+        if before is None and unread(".".join(event.name)):
             return None
-        if self._after != "held" or kind == "insert":
+        if self._after != "held":
             return self._plain(event)
-        if kind != "update" or event.parts.full_document is not None:
+        if kind != "update" or event.full_document is not None:
             image = self._plain(event)
-            return image if before is None else image._replace(before=before)
+            return image if before is None else (before, *image[1:])
         if before is None:
-            before = event.document(event.parts.full_document_before_change)
+            before = event.full_document_before_change
         if before is not None:
-            return Image(event, Op.UPDATE, before, applied(before, event.data, event.parts), "delta")
-        if loose(name):
-            return Image(event, Op.UPDATE, None, None, None)
+            return before, applied(before, event), "delta"
+        if loose(".".join(event.name)):
+            return None, None, None
         raise UnsupportedChange(
-            f"a document of {name} was updated at {event.token['_data']} that is not held", hint=_HINT
+            f"a document of {'.'.join(event.name)} was updated at {event.token['_data']} that is not held", hint=_HINT
         )
 
     def _plain(self, event: Event) -> Image:
         """What the event itself has."""
-        op, parts = OPS[event.kind], event.parts
-        taken = None
-        if op is Op.UPDATE and parts.operation_type == "update":
+        kind, taken, after = event.kind, "event", event.full_document
+        if kind == "update":
             taken = "lookup" if self._after == "lookup" else "post_image"
-            if parts.full_document is None and self._after == "post_image":
+            if after is None and self._after == "post_image":
                 raise UnsupportedChange(
                     f"an update of {'.'.join(event.name)} at {event.token['_data']} came without its post-image",
                     hint="enable changeStreamPreAndPostImages on the collection and keep images longer than the longest "
                     "stop, or set source.after: held",
                 )
-        elif op is not Op.DELETE:
-            taken = "event"
-        before, after = event.document(parts.full_document_before_change), event.document(parts.full_document)
-        return Image(event, op, before, after, taken)
+        return event.full_document_before_change, after, None if kind == "delete" else taken

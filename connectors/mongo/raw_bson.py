@@ -139,6 +139,15 @@ def _sized(data: bytes, at: int, shortest: int, left: int) -> int:
     return length
 
 
+def id_of(data: bytes, start: int = 0) -> bytes:
+    """``{_id: …}`` of the document at ``start``, or of a document's key, which has more fields in sharded collections."""
+    for element in elements(data, start):
+        if element.name == b"_id":
+            content = data[element.start : element.end]
+            return b"%b%b\0" % ((len(content) + 5).to_bytes(4, "little"), content)
+    raise malformed(start, "a document without _id")
+
+
 all_elements = python_all_elements
 try:
     from connectors.mongo import _raw_bson

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 from connectors.documents import source_block
+from connectors.mongo.change_event import Event
 from connectors.mongo.client import Time
-from connectors.mongo.events import Event
 from connectors.mongo.extended_json import id_json, value_json
-from connectors.mongo.images import Image
+from connectors.mongo.images import Images
 from connectors.mongo.origin import OriginWriter
 from connectors.mongo.snapshots.snapshots import Piece
 from connectors.mongo.values import described
-from connectors.source import Collection, DocumentChange, DocumentOrigin, TransactionPart
+from connectors.source import Collection, DocumentChange, DocumentOrigins, TransactionPart
 from streamtrain.envelope import Op
 
 
@@ -27,18 +26,14 @@ class DocumentRows:
         self._lsid = lru_cache(maxsize=1_024)(_lsid)
         self._block = lru_cache(maxsize=65_536)(self._known)
 
-    def changes(
-        self, images: Sequence[Image], parts: Sequence[TransactionPart | None] | None = None
-    ) -> list[DocumentChange]:
+    def changes(self, images: Images, parts: Sequence[TransactionPart | None] | None = None) -> list[DocumentChange]:
         """One change for each collection. ``parts`` are the images' places in their transactions, if they are told."""
+        if len({event.name for event in images.events}) == 1:
+            return [self._change(images, parts or ())]
         runs: dict[tuple[str, str], list[int]] = {}
-        for at, image in enumerate(images):
-            runs.setdefault(image.event.name, []).append(at)
-        changes = list[DocumentChange]()
-        for name, run in runs.items():
-            change = self._change(*name, [images[at] for at in run])
-            changes.append(change if parts is None else replace(change, transactions=[parts[at] for at in run]))
-        return changes
+        for at, event in enumerate(images.events):
+            runs.setdefault(event.name, []).append(at)
+        return [self._change(images.of(run), [parts[at] for at in run] if parts else ()) for run in runs.values()]
 
     def read(self, piece: Piece, moment: Time, now_us: int) -> list[DocumentChange]:
         """What a snapshot has read, as of ``moment``."""
@@ -54,38 +49,47 @@ class DocumentRows:
                 list(map(value_json, piece.documents)),
                 nothing,
                 origin,
-                [DocumentOrigin(now_us, moment.ordinal, None, None, None, None)] * count,
+                DocumentOrigins([now_us] * count, [moment.ordinal] * count, nothing, nothing, nothing, nothing),
                 piece.markers,
             )
         ]
 
     def origin_of(self, event: Event) -> Mapping[str, Any]:
         """The ``source`` block of an event."""
-        return source_block(self._block(*event.name, "false")[1], self._place(event, None), "false")
+        return source_block(self._block(*event.name, "false")[1], self._origins([event], [None]).at(0), "false")
 
-    def _change(self, database: str, name: str, images: Sequence[Image]) -> DocumentChange:
-        collection, origin = self._block(database, name, "false")
+    def _change(self, images: Images, parts: Sequence[TransactionPart | None]) -> DocumentChange:
+        events = images.events
+        collection, origin = self._block(*events[0].name, "false")
         return DocumentChange(
             collection,
-            [image.op for image in images],
-            [id_json(image.event.id) for image in images],
-            [None if image.before is None else value_json(image.before) for image in images],
-            [None if image.after is None else value_json(image.after) for image in images],
-            [described(image.event.data, image.event.parts) for image in images],
+            images.ops,
+            [id_json(event.id) for event in events],
+            _texts(images.before),
+            _texts(images.after),
+            [None if event.update_description is None else described(event) for event in events],
             origin,
-            [self._place(image.event, image.after_from) for image in images],
+            self._origins(events, images.after_from),
+            transactions=parts,
         )
 
     def _known(self, database: str, name: str, snapshot: str) -> tuple[Collection, Mapping[str, Any]]:
         collection = Collection(database, name)
         return collection, self._origin.block(collection, snapshot)
 
-    def _place(self, event: Event, after_from: str | None) -> DocumentOrigin:
-        parts = event.parts
-        time, wall = parts.cluster_time or 0, parts.wall_time_ms
-        micros = (time >> 32) * 1_000_000 if wall is None else wall * 1_000
-        lsid = None if parts.lsid is None else self._lsid(event.document(parts.lsid))
-        return DocumentOrigin(micros, time & 0xFFFFFFFF, lsid, parts.txn_number, wall, after_from)
+    def _origins(self, events: Sequence[Event], after_from: Sequence[str | None]) -> DocumentOrigins:
+        return DocumentOrigins(
+            [event.committed_us for event in events],
+            [event.ordinal for event in events],
+            [None if (lsid := event.lsid) is None else self._lsid(lsid) for event in events],
+            [event.txn_number for event in events],
+            [event.wall_time_ms for event in events],
+            after_from,
+        )
+
+
+def _texts(documents: Sequence[bytes | None]) -> list[bytes | None]:
+    return [None if document is None else value_json(document) for document in documents]
 
 
 _SNAPSHOT = {"incremental": "incremental", "unsent": "incremental"}

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from connectors.documents import source_block
-from connectors.mongo.events import Event
+from connectors.mongo.change_event import Event
 from connectors.mongo.origin import OriginWriter
 from connectors.mongo.settings import MongoSettings
 from connectors.mongo.snapshots.state import Job, Kind, SnapshotState
@@ -76,10 +76,10 @@ class Structure:
         return replace(left, jobs=(*left.jobs, Job(kind, (target,))))
 
     def _change(self, event: Event) -> SchemaChange:
-        wall = event.parts.wall_time_ms
-        micros = event.time.seconds * 1_000_000 if wall is None else wall * 1_000
         shared = self._origin.block(Collection(*event.name))
-        origin = source_block(shared, DocumentOrigin(micros, event.time.ordinal, None, None, wall, None), "false")
+        origin = source_block(
+            shared, DocumentOrigin(event.committed_us, event.ordinal, None, None, event.wall_time_ms, None), "false"
+        )
         return SchemaChange(event.name[0], orjson.dumps(_command(event)).decode(), origin, _table_changes(event))
 
 

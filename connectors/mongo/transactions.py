@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from connectors.mongo.change_event import Event
 from connectors.mongo.client import Time
-from connectors.mongo.events import Event
 from connectors.mongo.extended_json import value_json
 from connectors.source import TransactionEvent, TransactionPart
 
@@ -42,7 +42,7 @@ class Transactions:
                 told += self.ended()
                 if identity:
                     self._id, self._time = identity, event.time
-                    wall_ms = event.parts.wall_time_ms
+                    wall_ms = event.wall_time_ms
                     self._committed_ms = event.time.seconds * 1_000 if wall_ms is None else wall_ms
                     told.append(TransactionEvent("BEGIN", identity, self._committed_ms))
             if not identity:
@@ -69,5 +69,5 @@ class Transactions:
 
 def _identity(event: Event) -> str:
     """The session's id in extended JSON and the transaction's number in it; empty for what is of none."""
-    lsid = event.parts.lsid
-    return "" if lsid is None else f"{value_json(event.data, lsid).decode()}:{event.parts.txn_number}"
+    lsid = event.lsid
+    return "" if lsid is None else f"{value_json(lsid).decode()}:{event.txn_number}"

@@ -6,15 +6,15 @@ tell it as it is.
 
 from __future__ import annotations
 
+from connectors.mongo.change_event import Event
 from connectors.mongo.client import filter_for
-from connectors.mongo.events import Event
 from connectors.mongo.extended_json import id_json
 from connectors.mongo.images import OPS
 from connectors.mongo.rows import DocumentRows
 from connectors.mongo.server_errors import TOO_LARGE_HINT, EventTooLarge
 from connectors.mongo.settings import MongoSettings
 from connectors.mongo.snapshots.state import Job, SnapshotState
-from connectors.mongo.store import DocumentStore
+from connectors.mongo.store import Changed, DocumentStore
 from connectors.mongo.stream import Width
 from connectors.source import Collection, DeadLetter
 from streamtrain.envelope import Op
@@ -55,10 +55,10 @@ class UnsentChanges:
 
     def _forgotten(self, name: str, identity: bytes) -> bool:
         """Take a document out of the store; whether it was in it."""
-        key = (self._store.number(name), identity)
-        held = self._store.get([key])
+        number = self._store.number(name)
+        held = self._store.get(number, [identity])
         if held:
-            self._store.write({key: None}, held)
+            self._store.write({number: Changed(held, {identity: None})})
         return bool(held)
 
 

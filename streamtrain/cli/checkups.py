@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from connectors import row_json
+from connectors import document_json, row_json
 from connectors.checks import Check
-from connectors.mongo import change_event, extended_json, raw_bson
+from connectors.mongo import change_event, delta, extended_json, raw_bson
 from connectors.mongo.doctor import examine as examine_mongo
 from connectors.mysql.binlog import native_rows
 from connectors.mysql.doctor import examine as examine_mysql
@@ -23,7 +23,7 @@ from streamtrain.errors import StreamtrainError
 from streamtrain.registry import Registry
 
 _OF_ROWS = (row_json, native_rows)
-_OF_DOCUMENTS = (change_event, extended_json, raw_bson)
+_OF_DOCUMENTS = (change_event, delta, document_json, extended_json, raw_bson)
 
 
 def examine(config: Config) -> list[Check]:

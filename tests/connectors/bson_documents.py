@@ -5,8 +5,12 @@ from __future__ import annotations
 import random
 import struct
 from collections.abc import Callable
+from typing import Any
 
+from bson.errors import InvalidBSON
 from hypothesis import strategies as st
+
+from connectors.mongo.change_event import Event
 
 OBJECT_ID = bytes(range(12))
 
@@ -154,3 +158,26 @@ def _value(rng: random.Random, kinds: dict[int, Callable[[random.Random], bytes]
 
 
 SEEDS = st.integers(0, 2**64).map(random.Random)
+
+
+def attributes(event: Event) -> dict[str, Any]:
+    """All that an event says, to be compared: in C and in Python it is an object of another type."""
+    names = [name for name, what in vars(Event).items() if isinstance(what, property)]
+    plain = (
+        "data",
+        "place",
+        "kind",
+        "name",
+        "to",
+        "id",
+        "cluster_time",
+        "wall_time_ms",
+        "txn_number",
+        "fragment",
+        "fragments",
+    )
+    found = {name: getattr(event, name) for name in (*plain, *names) if name != "token"}
+    try:
+        return found | {"token": event.token.raw}
+    except InvalidBSON:  # it has none
+        return found

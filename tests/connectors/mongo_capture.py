@@ -59,11 +59,11 @@ def drained(source: MongoSource) -> tuple[list[SourceEvent], Position]:
 def flat(events: Sequence[SourceEvent]) -> list[Seen]:
     """The documents' changes."""
     return [
-        Seen(event.collection.full_name, op, key, before, after, origin.after_from)
+        Seen(event.collection.full_name, op, key, before, after, after_from)
         for event in events
         if isinstance(event, DocumentChange)
-        for op, key, before, after, origin in zip(
-            event.ops, event.keys, event.before, event.after, event.origins, strict=True
+        for op, key, before, after, after_from in zip(
+            event.ops, event.keys, event.before, event.after, event.origins.after_from, strict=True
         )
     ]
 

@@ -12,21 +12,21 @@ from bson.int64 import Int64
 from hypothesis import given, settings
 
 from connectors.mongo import raw_bson
-from connectors.mongo.change_event import cut, document_at
-from connectors.mongo.delta import applied
+from connectors.mongo.change_event import Event, cut
+from connectors.mongo.delta import applied, python_applied
 from connectors.mongo.raw_bson import elements
 from streamtrain.errors import UnsupportedChange
 from tests.connectors.bson_documents import ALL, SEEDS, damaged, random_document
 from tests.connectors.mongo_recordings import update_events, workload
 from tests.native import native
 
-Held = dict[str | None, dict[bytes, bytes]]
+Held = dict[str, dict[bytes, bytes]]
 
 
 def updated(held: dict[str, Any], **description: Any) -> dict[str, Any]:
     """What an update makes of a document; fields in the order in which they are."""
     raw = bson.encode({"operationType": "update", "updateDescription": description})
-    after: dict[str, Any] = bson.decode(applied(bson.encode(held), raw, cut(raw)))
+    after: dict[str, Any] = bson.decode(applied(bson.encode(held), cut(raw)))
     return after
 
 
@@ -37,29 +37,28 @@ def ident(document: bytes) -> bytes:
 def follow(held: Held, raw: bytes) -> None:
     """Do to the held documents what an event says."""
     event = cut(raw)
-    collection = held.setdefault(event.collection, {})
-    if event.operation_type == "rename":
-        held[event.to_collection] = held.pop(event.collection)
+    collection = held.setdefault(event.name[1], {})
+    if event.kind == "rename":
+        held[event.to[1]] = held.pop(event.name[1])
         return
-    if event.operation_type == "drop":
+    if event.kind == "drop":
         collection.clear()
         return
-    assert event.document_key is not None
-    key = ident(document_at(raw, event.document_key))
-    if event.operation_type == "delete":
+    key = ident(event.id)
+    if event.kind == "delete":
         del collection[key]
-    elif event.operation_type == "update":
-        collection[key] = applied(collection[key], raw, event)
+    elif event.kind == "update":
+        collection[key] = applied(collection[key], event)
     else:
         assert event.full_document is not None
-        collection[key] = document_at(raw, event.full_document)
+        collection[key] = event.full_document
 
 
 def test_a_recorded_workload_from_its_snapshot_ends_as_the_server_did() -> None:
     recorded = workload()
     held: Held = {name: {ident(one): one for one in all_} for name, all_ in recorded.snapshot.items()}
-    later = [raw for raw in recorded.events if (cut(raw).cluster_time or 0) > recorded.snapshot_operation_time]
-    assert sum(cut(raw).operation_type == "update" for raw in later) > 1_000
+    later = [raw for raw in recorded.events if cut(raw).cluster_time > recorded.snapshot_operation_time]
+    assert sum(cut(raw).kind == "update" for raw in later) > 1_000
     for raw in later:
         follow(held, raw)
     for name, final in recorded.final.items():
@@ -71,7 +70,7 @@ def test_a_recorded_workload_from_the_start_passes_through_the_snapshot() -> Non
     held: Held = {}
     passed = False
     for raw in recorded.events:
-        if not passed and (cut(raw).cluster_time or 0) > recorded.snapshot_operation_time:
+        if not passed and cut(raw).cluster_time > recorded.snapshot_operation_time:
             passed = True
             for name, snapshot in recorded.snapshot.items():
                 assert held[name] == {ident(one): one for one in snapshot}
@@ -86,9 +85,8 @@ def test_every_recorded_form_of_update_gives_the_document_that_was_looked_up() -
     for raw in update_events():
         follow(held, raw)
         event = cut(raw)
-        if event.operation_type == "update" and event.full_document is not None:
-            looked_up = document_at(raw, event.full_document)
-            assert held[event.collection][ident(looked_up)] == looked_up
+        if event.kind == "update" and event.full_document is not None:
+            assert held[event.name[1]][ident(event.full_document)] == event.full_document
 
 
 def test_a_number_is_an_index_or_a_name_by_what_is_held() -> None:
@@ -232,4 +230,56 @@ def test_random_updates_give_what_a_plain_model_gives(rng: Random) -> None:
         removals = []
     fields = {".".join(map(str, path)): value for path, value in paths}
     raw = bson.encode({"updateDescription": {"updatedFields": fields, "removedFields": removals}})
-    assert applied(before, raw, cut(raw)) == bson.encode({"_id": 1, **held})
+    assert applied(before, cut(raw)) == bson.encode({"_id": 1, **held})
+    assert python_applied(before, cut(raw)) == bson.encode({"_id": 1, **held})
+
+
+@pytest.fixture(scope="module")
+def delta() -> Callable[[bytes, Event], bytes | None]:
+    module = native("connectors.mongo._delta")
+    return lambda held, event: module.applied(held, event.data, event.removed_fields, event.updated_fields)
+
+
+PATHS = ("a", "b", "a.b", "a.0", "b.1", "a.b.0", "b.0.a", "a.01", "", ".", "a.", "c.d", "a.b.c", "0")
+
+
+def random_path(rng: Random) -> str:
+    return (
+        rng.choice(PATHS)
+        if rng.random() < 0.7
+        else ".".join(rng.choices(("a", "b", "0", "1", "new"), k=rng.randrange(1, 4)))
+    )
+
+
+@settings(max_examples=500, deadline=None)
+@given(SEEDS)
+def test_c_does_what_python_does_or_leaves_it_to_it(delta: Callable[[bytes, Event], bytes | None], rng: Random) -> None:
+    held = bson.encode(
+        {name: random_value(rng, 0) for name in rng.sample(("a", "b", "a.b", "0", "c"), rng.randrange(1, 5))}
+    )
+    description = {
+        "updatedFields": {random_path(rng): random_value(rng, 1) for _ in range(rng.randrange(4))},
+        "removedFields": [random_path(rng) for _ in range(rng.choice((0, 0, 1, 2)))],
+    }
+    event = cut(bson.encode({"updateDescription": description}))
+    in_c, in_python = delta(held, event), outcome(python_applied, held, event)
+    assert in_c is None or in_c == in_python
+    for damaged_document in (damaged(rng), random_document(rng, ALL)):
+        in_c = delta(damaged_document, event)
+        assert in_c is None or in_c == outcome(python_applied, damaged_document, event)
+
+
+@pytest.mark.parametrize(
+    ("held", "description"),
+    [
+        ({"a": 1, "b": 2}, {"updatedFields": {"b": "x", "c": 3}, "removedFields": ["a"]}),
+        ({"a": {"b": [1, {"c": 2}]}}, {"updatedFields": {"a.b.1.c": 5, "a.b.2": 6}, "removedFields": ["a.b.0"]}),
+        ({"a.b": {"c": 1}}, {"updatedFields": {"a.b.c": 5, "x.y": 1}, "removedFields": []}),
+        ({"a": {"b": 1}}, {"updatedFields": {"a": {"b": 2}, "a.b": 3}}),
+    ],
+)
+def test_what_updates_usually_do_is_done_in_c(
+    delta: Callable[[bytes, Event], bytes | None], held: dict[str, Any], description: dict[str, Any]
+) -> None:
+    event = cut(bson.encode({"updateDescription": description}))
+    assert delta(bson.encode(held), event) == python_applied(bson.encode(held), event)

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from connectors.mongo.events import id_of
 from connectors.mongo.extended_json import id_json, value_json
 from connectors.mongo.images import OPS
+from connectors.mongo.raw_bson import id_of
 from connectors.mongo.server_errors import translate
 from connectors.mongo.settings import MongoSettings
 from connectors.mongo.source import MongoSource

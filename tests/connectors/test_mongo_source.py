@@ -17,8 +17,9 @@ from bson import DBRef, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Time
 from bson.datetime_ms import DatetimeMS
 from bson.raw_bson import RawBSONDocument
 
-from connectors.mongo.events import events_of, id_of
+from connectors.mongo.change_event import cut
 from connectors.mongo.extended_json import id_json, value_json
+from connectors.mongo.raw_bson import id_of
 from connectors.mongo.source import MongoSource
 from connectors.mongo.store import DocumentStore
 from connectors.source import Position
@@ -103,9 +104,7 @@ def test_the_key_of_a_sharded_collection_is_its_identity_alone() -> None:
         "_id": {"_data": "82"}, "operationType": "delete", "ns": {"db": "shop", "coll": "a"},
         "documentKey": {"region": "eu", "_id": 7},
     })  # fmt: skip
-    array = encode({"0": RawBSONDocument(event)})
-    (found,) = events_of(array, 0, sharded=True)
-    assert found.id == encode({"_id": 7})
+    assert cut(event).id == encode({"_id": 7})
 
 
 def wrote(collection: Any, chance: random.Random) -> None:
@@ -225,7 +224,7 @@ def test_documents_of_a_dropped_collection_are_not_held_any_more(
         drained(source)
     with closing(DocumentStore(tmp_path / "documents.db")) as store:
         number = store.number("shop.events")
-        held = store.get([(number, encode({"_id": n})) for n in range(6)])
+        held = store.get(number, [encode({"_id": n}) for n in range(6)])
     assert list(held.values()) == [encode({"_id": 5})]
 
 

@@ -14,6 +14,8 @@ def test_an_installation_with_a_compiler_builds_the_parts_in_c(tmp_path: Path) -
     assert {path.name.split(".")[0] for path in build(tmp_path)} == {
         "_cells",
         "_change_event",
+        "_delta",
+        "_document_json",
         "_extended_json",
         "_plain",
         "_raw_bson",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import closing
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -105,6 +106,18 @@ def test_changes_wait_for_others_up_to_the_time_and_the_number_that_are_set(tmp_
     ]
     _, writer = relay(tmp_path, batches, commit_s=0.05, commit_rows=5)
     assert committed(writer) == [(3, 3), (5, 4), (1, 5)]
+
+
+def test_a_transaction_of_many_bytes_is_committed_at_once(tmp_path: Path) -> None:
+    large = replace(rows(2), after=[("x" * (25 << 20),)])
+    batches = [
+        (0.00, SourceBatch([rows(1)], {"at": 1})),
+        (0.01, SourceBatch([large], {"at": 2})),
+        (0.01, SourceBatch([rows(3)], {"at": 3})),
+        (0.01, SourceBatch([], {"at": 3})),
+    ]
+    _, writer = relay(tmp_path, batches, commit_s=60.0)
+    assert committed(writer) == [(2, 2), (1, 3)]
 
 
 def test_a_snapshot_is_one_transaction_whatever_its_size_and_time(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ BUILT = "STREAMTRAIN_FUZZ_BUILT"
 MODULES = (
     "connectors.mongo._raw_bson",
     "connectors.mongo._change_event",
+    "connectors.mongo._delta",
     "connectors.mongo._extended_json",
     "connectors.mysql._cells",
     "connectors.mysql.binlog._rows",

@@ -13,7 +13,7 @@ from typing import Any
 
 from connectors.mongo.client import Client, Time, embedded, filter_of
 from connectors.mongo.deployment import Deployment
-from connectors.mongo.events import id_of
+from connectors.mongo.raw_bson import id_of
 
 _DOING = "reading a collection"
 

@@ -13,7 +13,7 @@ from connectors.mongo.client import Time
 from connectors.mongo.server_errors import SnapshotGone
 from connectors.mongo.snapshots.reader import Chunk, ChunkReader
 from connectors.mongo.snapshots.state import Job, SnapshotState
-from connectors.mongo.store import DocumentStore
+from connectors.mongo.store import Changed, DocumentStore
 from connectors.source import SnapshotProgress
 from streamtrain import log
 
@@ -99,9 +99,9 @@ class Snapshots:
         if chunk is None or job is None or job not in self.state.jobs:
             return None
         number = self._store.number(chunk.collection)
-        held = self._store.get([(number, each) for each in chunk.ids])
-        new = [at for at, each in enumerate(chunk.ids) if (number, each) not in held]
-        self._store.write({(number, chunk.ids[at]): self._keeps(chunk.documents[at]) for at in new}, {})
+        held = self._store.get(number, chunk.ids)
+        new = [at for at, each in enumerate(chunk.ids) if each not in held]
+        self._store.write({number: Changed({}, {chunk.ids[at]: self._keeps(chunk.documents[at]) for at in new})})
         again = job.kind in {"incremental", "unsent"}
         chosen = new if job.kind == "initial" else range(len(chunk.ids)) if again else ()
         following = self._following(job, chunk, len(chosen))
