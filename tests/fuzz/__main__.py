@@ -30,6 +30,7 @@ MODULES = (
     "connectors.mongo._delta",
     "connectors.mongo._extended_json",
     "connectors.mysql._cells",
+    "connectors.mysql.binlog._plain",
     "connectors.mysql.binlog._rows",
 )
 

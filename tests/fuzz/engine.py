@@ -23,7 +23,7 @@ from connectors.mysql.position import LogPosition
 from connectors.mysql.transaction import HoldLimits
 from connectors.mysql.transactions import Transactions, TransactionSettings
 from streamtrain.errors import PositionLost, StreamtrainError, UnsupportedChange
-from tests.fuzz import answers, documents, mutations, pieces
+from tests.fuzz import answers, documents, mutations, packets, pieces
 from tests.golden.binlog.record import cases, recorded
 
 CPU_S = 5.0
@@ -120,6 +120,8 @@ class Fuzzer:
         for decoder, other in seen.items():
             if (other.events, other.stopped_at) != (first.events, first.stopped_at):
                 raise Finding(turn, f"{decoder} and {next(iter(seen))} differ: {_difference(first, other)}")
+        if found := packets.misplaced(damaged, rng):
+            raise Finding(turn, found)
         if stops and first.stopped_at > at:
             raise Finding(turn, f"event {at} is damaged, its checksum does not fit, and yet it was read")
 
