@@ -21,7 +21,7 @@ class DocumentApplication:
 
     def __init__(self, url: str, database: str, seed: int) -> None:
         self._client = pymongo.MongoClient[Document](url)
-        self._events = self._client[database].create_collection("events")
+        self.collection = self._client[database].create_collection("events")
         self._random = random.Random(seed)
         self._documents: dict[int, Document] = {}
         self._next = 1
@@ -31,7 +31,7 @@ class DocumentApplication:
         """Documents that are there before capture begins: they are read by the snapshot, in the order of their ``_id``."""
         for _ in range(count):
             document = self._new_document()
-            self._events.insert_one(dict(document))
+            self.collection.insert_one(dict(document))
             self.history.append(_published("r", None, document))
 
     def transact(self, statements: int) -> None:
@@ -39,7 +39,7 @@ class DocumentApplication:
         writes = [self._write() for _ in range(statements)]
         with self._client.start_session() as session, session.start_transaction():
             for write in writes:
-                write(self._events, session)
+                write(self.collection, session)
 
     def close(self) -> None:
         """Let go of the connection."""

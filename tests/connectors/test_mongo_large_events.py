@@ -16,7 +16,7 @@ from connectors.mongo.client import filter_for, filter_of
 from connectors.mongo.server_errors import EventTooLarge
 from connectors.mongo.snapshots.state import Job, SnapshotState
 from connectors.serializing import JsonSerializer
-from connectors.source import DeadLetter, Position, SourceEvent
+from connectors.source import DeadLetter, DocumentChange, Position, SourceEvent, TransactionEvent
 from streamtrain.envelope import Op
 from tests.connectors.mongo_capture import drained, flat, folded, opened, settings
 from tests.mongo_server import MongoServer, Settings
@@ -155,6 +155,32 @@ def test_a_document_that_is_to_be_read_again_is_looked_for_under_the_new_name_of
 def test_the_filter_for_one_document_is_read_back_as_it_was_meant(identity: Any) -> None:
     meant = encode({"_id": {"$eq": identity}})
     assert encode(filter_of(filter_for(encode({"_id": identity})))) == meant
+
+
+def test_a_transaction_of_more_than_16_mb_is_resumed_after_each_of_its_changes_and_counted_on(tmp_path: Path) -> None:
+    """The server writes it as several entries of its log; its events have one time."""
+    with MongoServer(OLD) as server, pymongo.MongoClient[Any](server.url) as client:
+        client.shop.create_collection("events")
+        chosen = settings(server.url, tmp_path, "shop.events", transaction_metadata=True, max_rows=1)
+        with opened(chosen) as source:
+            position = drained(source)[1]
+        with client.start_session() as session, session.start_transaction():
+            for n in range(5):
+                client.shop.events.insert_one({"_id": n, "a": "a" * 5_000_000}, session=session)
+        committed = list[SourceEvent]()
+        for _ in range(20):
+            with opened(chosen, position) as source:
+                batch = source.read(0.05)
+                committed, done = [*committed, *batch.changes], source.reached(source.end())
+                assert batch.position is not None
+                position = batch.position
+            if done:
+                break
+    assert seen(committed) == [(Op.CREATE, b"%d" % n) for n in range(5)]
+    parts = [part for event in committed if isinstance(event, DocumentChange) for part in event.transactions]
+    assert [part and part.total_order for part in parts] == [1, 2, 3, 4, 5]
+    told = [event for event in committed if isinstance(event, TransactionEvent)]
+    assert [(each.status, dict(each.counts)) for each in told] == [("BEGIN", {}), ("END", {"shop.events": 5})]
 
 
 def test_a_change_that_is_too_large_for_the_stream_of_a_collection_that_is_not_captured_is_nothing(

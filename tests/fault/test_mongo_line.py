@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -14,7 +15,7 @@ from streamtrain.topic.kafka import KafkaReader, KafkaSettings
 from tests.document_application import DocumentApplication
 from tests.fault.lines import config, kafka_topic
 from tests.fault.test_outages import until
-from tests.line import Line, published
+from tests.line import Line, Published, published
 from tests.servers import Broker
 from tests.servers.mongo import Mongo
 
@@ -31,11 +32,11 @@ class MongoLine:
         self._directory = directory
         self.application = DocumentApplication(mongo.url, database, seed=1)
 
-    def named(self, name: str) -> Line:
+    def named(self, name: str, **of_source: Any) -> Line:
         """A run of that name; all of them capture and learn the same."""
         source = {
             "kind": "mongo", "url": self._mongo.url, "include": [f"{self._database}.events"], "commit_rows": 5,
-            "commit_ms": 20, "store": "documents.db",
+            "commit_ms": 20, "store": "documents.db", **of_source,
         }  # fmt: skip
         topic, state = kafka_topic(self._kafka.bootstrap, self._prefix), self._mongo.database_url(self._database)
         whole: dict[str, Any] = config(name, source, topic, state, f"{self._database}.events")
@@ -44,8 +45,12 @@ class MongoLine:
 
     def check_published(self) -> None:
         """The topic is the history of the collection: nothing is missing, nothing there twice."""
+        assert self.published(f"{self._database}.events") == self.application.history
+
+    def published(self, topic: str) -> list[Published]:
+        """What a topic of this line has."""
         with closing(KafkaReader(KafkaSettings(self._kafka.bootstrap))) as reader:
-            assert published(reader, f"{self._prefix}.{self._database}.events") == self.application.history
+            return published(reader, f"{self._prefix}.{topic}")
 
 
 @pytest.fixture
@@ -90,6 +95,22 @@ def test_what_is_learned_over_kills_is_what_an_undisturbed_run_learns(whole: Mon
     same = ("state_sha256", "weights_sha256", "events", "offsets")
     assert {name: found[name] for name in same} == {name: expected[name] for name in same}
     assert found["events"] == sum(1 for one in application.history if one.op is not None)
+
+
+def test_a_record_that_the_broker_does_not_take_stops_or_is_a_dead_letter(whole: MongoLine) -> None:
+    application = whole.application
+    application.fill(3)
+    large = {"_id": 1_000, "noise": random.Random(1).randbytes(3_000_000).hex()}
+    application.collection.insert_one(large)
+    line = whole.named("stops")
+    line.run("connect", "--until-caught-up", check=False)
+    assert line.returncode == 1
+    assert "max.message.bytes" in line.stderr
+    whole.named("goes-on", max_record_bytes=1_000_000).run("connect", "--until-caught-up")
+    application.transact(10)
+    line.run("connect", "--until-caught-up")
+    whole.check_published()
+    assert [letter.key["key"] for letter in whole.published("dead-letters")] == [{"id": "1000"}]
 
 
 @pytest.mark.timeout(180)

@@ -107,7 +107,7 @@ _HINTS_BY_CODE = {
     "TRANSACTIONAL_ID_AUTHORIZATION_FAILED": "grant WRITE and DESCRIBE on the transactional id that begins with 'streamtrain-'",
     "INVALID_RECORD": "the topic refuses records without a key: set cleanup.policy=delete on it",
     "INVALID_REPLICATION_FACTOR": "topic.replication is larger than the number of brokers",
-    "MSG_SIZE_TOO_LARGE": "raise max.message.bytes of the topic",
+    "MSG_SIZE_TOO_LARGE": "raise max.message.bytes of the topic; source.max_record_bytes goes on without such records",
     "INVALID_TRANSACTION_TIMEOUT": "raise transaction.max.timeout.ms on the broker",
     "UNKNOWN_TOPIC_OR_PART": "the connector creates topics: start it, or check topic.prefix",
     "UNSUPPORTED_VERSION": "the broker is too old: Kafka 2.5 or newer is needed",
