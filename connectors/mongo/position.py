@@ -56,13 +56,14 @@ class StreamPosition:
         )
 
     def at(self, token: Mapping[str, Any], *, after_invalidate: bool = False) -> StreamPosition:
-        """The same at another token."""
+        """The same at another token. A stream that was started after an ``invalidate`` may say that very token again."""
+        data = str(token["_data"])
         bits = token.get("_typeBits")
         return replace(
             self,
-            data=str(token["_data"]),
+            data=data,
             type_bits=None if bits is None else b64encode(bytes(bits)).decode(),
-            after_invalidate=after_invalidate,
+            after_invalidate=after_invalidate or (self.after_invalidate and data == self.data),
         )
 
     @property

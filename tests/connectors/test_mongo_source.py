@@ -228,6 +228,21 @@ def test_documents_of_a_dropped_collection_are_not_held_any_more(
     assert list(held.values()) == [encode({"_id": 5})]
 
 
+def test_a_restart_goes_on_after_an_invalidate_that_nothing_has_followed(
+    server: MongoServer, client: pymongo.MongoClient[Any], tmp_path: Path
+) -> None:
+    client.shop.orders.insert_one({"_id": 1})
+    chosen = settings(server.url, tmp_path, "shop.orders")
+    with opened(chosen) as source:
+        drained(source)
+        client.shop.orders.drop()
+        for _ in range(20):  # the stream that is started after it says its token again, as long as nothing follows
+            position = source.read(0.02).position
+    client.shop.orders.insert_one({"_id": 2})
+    with opened(chosen, position) as source:
+        assert [change.key for change in flat(drained(source)[0])] == [b"2"]
+
+
 def test_documents_of_a_renamed_collection_are_still_held(
     server: Server, client: pymongo.MongoClient[Any], tmp_path: Path
 ) -> None:
@@ -342,6 +357,19 @@ def test_an_update_of_a_document_that_cannot_be_had_stops_or_is_empty_but_never_
     ]  # fmt: skip
 
 
+def test_documents_that_are_held_without_being_published_are_read_on_after_a_restart(
+    client: pymongo.MongoClient[Any], server: Server, tmp_path: Path
+) -> None:
+    client.shop.events.insert_many([{"_id": n} for n in range(20)])
+    chosen = settings(server.url, tmp_path, "shop.events", snapshot="no_data")
+    with opened(chosen) as source:
+        source.read(0.0)
+        position = source.read(0.0).position
+    client.shop.events.update_one({"_id": 19}, {"$set": {"v": 1}})
+    with opened(chosen, position) as source:
+        assert [change.after for change in flat(drained(source)[0])] == [b'{"_id": 19,"v": 1}']
+
+
 def test_an_event_that_the_server_splits_is_one_and_comes_again_whole_after_a_restart(tmp_path: Path) -> None:
     with MongoServer(Settings()) as server, pymongo.MongoClient[Any](server.url) as client:
         client.shop.create_collection("events", changeStreamPreAndPostImages={"enabled": True})
@@ -415,6 +443,9 @@ def test_a_signal_is_obeyed_for_the_names_of_its_time_though_the_stream_is_behin
     signal = {"id": "1", "type": "execute-snapshot", "data": {"data-collections": [r"shop[.].*"]}}
     with closing(MongoSource(chosen, signals=Said(signal))) as source:
         source.open(position)
+        heard = orjson.loads(orjson.dumps(source.read(0.0).position))
+    with closing(MongoSource(chosen, signals=Said(signal))) as source:
+        source.open(heard)  # the first has not committed what it may have read
         reads = [change for change in flat(drained(source)[0]) if change.op is Op.READ]
     assert {(change.name, change.key) for change in reads} == {
         ("shop.first", b'"second"'), ("shop.third", b'"another"'),

@@ -48,8 +48,8 @@ class Job:
             "rows_before": self.rows_before,
             "conditions": self.conditions,
             "paused": self.paused,
-            "as_of": self.as_of,
-            "names_at": self.names_at,
+            "as_of": None if self.as_of is None else list(self.as_of),
+            "names_at": None if self.names_at is None else list(self.names_at),
         }
 
     @classmethod
