@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -116,6 +118,12 @@ def room_of(path: Path) -> str:
     return f"{package}.{rest[0]}"
 
 
+def taken(path: Path) -> set[str]:
+    """Full names of what is imported, those inside functions too: modules, and what is taken from modules."""
+    nodes = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
+    return {f"{node.module}.{alias.name}" for node in nodes for alias in node.names}
+
+
 def imported(path: Path) -> set[str]:
     """Full names of imported modules, those inside functions too."""
     names: set[str] = set()
@@ -165,6 +173,38 @@ def test_the_table_has_no_circles() -> None:
 
     for room in sorted(MAY_IMPORT):
         visit(room, ())
+
+
+def circle(files: Iterable[Path]) -> list[str]:
+    """Modules each of which imports the next, inside functions too, back to the first; empty if there are none."""
+    modules = {
+        str(path.relative_to(ROOT).with_suffix("")).replace("/", ".").removesuffix(".__init__"): path for path in files
+    }
+    graph = {
+        name: {full if full in modules else full.rpartition(".")[0] for full in taken(path)} & set(modules) - {name}
+        for name, path in modules.items()
+    }
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def test_no_file_imports_itself_by_way_of_others() -> None:
+    assert circle(sources()) == []
+
+
+def test_a_planted_circle_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {
+        "streamtrain/a.py": "from streamtrain.b import x",
+        "streamtrain/b.py": "def f():\n    from streamtrain.a import y",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
+    assert sorted(set(circle(tmp_path / name for name in files))) == ["streamtrain.a", "streamtrain.b"]
 
 
 @pytest.mark.parametrize(

@@ -42,8 +42,9 @@ from streamtrain.errors import ConfigError
 from streamtrain.registry import Registry, RegistrySettings
 from streamtrain.retrying import Backoff
 from streamtrain.state.checkpoints import CheckpointStore
-from streamtrain.state.database import Database, open_database
+from streamtrain.state.database import Database
 from streamtrain.state.ledger import Ledger
+from streamtrain.state.opening import open_database
 from streamtrain.topic.base import TopicReader, TopicWriter
 from streamtrain.topic.file import FileReader, FileWriter
 from streamtrain.topic.kafka import KafkaReader, KafkaSettings, KafkaWriter

@@ -18,8 +18,8 @@ from streamtrain.demo.traffic import Traffic, Written
 from streamtrain.demo.writing import Writing
 from streamtrain.errors import FatalError
 from streamtrain.state.checkpoints import CheckpointStore
-from streamtrain.state.database import open_database
 from streamtrain.state.ledger import Ledger
+from streamtrain.state.opening import open_database
 
 RUN, UNDISTURBED = "demo", "undisturbed"
 FEATURES = {

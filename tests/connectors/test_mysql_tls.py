@@ -15,7 +15,7 @@ from connectors.mysql.address import address
 from connectors.mysql.connection import Connection
 from connectors.mysql.source import MysqlSource
 from streamtrain.errors import AccessDenied, ConfigError, SourceUnavailable
-from streamtrain.state.database import open_database
+from streamtrain.state.opening import open_database
 from streamtrain.tls import Tls, TlsMode
 from tests.connectors.mysql_capture import opened, read_to_end, seen, settings_for
 from tests.servers import Database as Server

@@ -12,9 +12,10 @@ import pytest
 
 from streamtrain.errors import ConfigError, FencedOut, NoUsableCheckpoint, StateUnavailable
 from streamtrain.state.checkpoints import CheckpointStore, Writer
-from streamtrain.state.database import Database, open_database
+from streamtrain.state.database import Database
 from streamtrain.state.layout import CHECKPOINT_PARTS, CHECKPOINTS
 from streamtrain.state.ledger import Ledger
+from streamtrain.state.opening import open_database
 from streamtrain.state.records import (
     CheckpointDraft,
     DeadLetter,
@@ -302,7 +303,7 @@ def test_migrating_twice_changes_nothing(database: Database) -> None:
 
 
 def test_several_processes_may_migrate_an_empty_database_at_once(url: str) -> None:
-    code = "import sys; from streamtrain.state.database import open_database; open_database(sys.argv[1]).migrate()"
+    code = "import sys; from streamtrain.state.opening import open_database; open_database(sys.argv[1]).migrate()"
     processes = [
         subprocess.Popen([sys.executable, "-c", code, url], stderr=subprocess.PIPE, text=True) for _ in range(4)
     ]
