@@ -256,9 +256,10 @@ cut = python_cut
 cut_all = python_cut_all
 try:
     from connectors.mongo import _change_event
-except ImportError:  # no compiler was there when this was installed
+
+    _change_event.set_types(Time, RawBSONDocument)
+except (ImportError, AttributeError):  # no compiler was there when this was installed, or what was built then is older
     BUILT = False
 else:
     BUILT = True
-    _change_event.set_types(Time, RawBSONDocument)
     cut, cut_all = _change_event.cut, _change_event.cut_all

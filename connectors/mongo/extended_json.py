@@ -203,9 +203,10 @@ update_json = python_update_json
 id_json = python_id_json
 try:
     from connectors.mongo import _extended_json
-except ImportError:  # no compiler was there when this was installed
+
+    _extended_json.set_escaped(escaped_bits())
+except (ImportError, AttributeError):  # no compiler was there when this was installed, or what was built then is older
     BUILT = False
 else:
     BUILT = True
-    _extended_json.set_escaped(escaped_bits())
     value_json, update_json, id_json = _extended_json.value_json, _extended_json.update_json, _extended_json.id_json

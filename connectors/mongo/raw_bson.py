@@ -151,9 +151,10 @@ def id_of(data: bytes, start: int = 0) -> bytes:
 all_elements = python_all_elements
 try:
     from connectors.mongo import _raw_bson
-except ImportError:  # no compiler was there when this was installed
+
+    _raw_bson.set_element(Element)
+except (ImportError, AttributeError):  # no compiler was there when this was installed, or what was built then is older
     BUILT = False
 else:
     BUILT = True
-    _raw_bson.set_element(Element)
     all_elements = _raw_bson.all_elements

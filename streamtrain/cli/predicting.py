@@ -14,7 +14,8 @@ from streamtrain.cli import build, learning
 from streamtrain.cli.existing import require_state_database
 from streamtrain.config.fingerprint import difference
 from streamtrain.config.models import Config
-from streamtrain.errors import ConfigChanged, ConfigError, NoUsableCheckpoint
+from streamtrain.documents import document
+from streamtrain.errors import ConfigChanged, ConfigError, NoUsableCheckpoint, RejectedRecord
 from streamtrain.learner import Learner
 from streamtrain.trainer.pipeline import serving_learner
 
@@ -66,7 +67,8 @@ def _chunks(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
 
 
 def _answers(config: Config, learner: Learner, lines: list[bytes]) -> list[dict[str, Any]]:
-    rows = [_row(line) for line in lines]
+    read = _document if _of_documents(config) else _row
+    rows = [read(line) for line in lines]
     readable = [index for index, row in enumerate(rows) if isinstance(row, Mapping)]
     outputs, rejected = learner.predict([rows[index] for index in readable])
     answers: list[dict[str, Any]] = [{"error": "malformed", "message": "the line is not a JSON object"} for _ in rows]
@@ -84,6 +86,19 @@ def _row(line: bytes) -> Any:
     try:
         return orjson.loads(line)
     except orjson.JSONDecodeError:
+        return None
+
+
+def _of_documents(config: Config) -> bool:
+    """Whether features are paths in documents, as they were when they were learned."""
+    features = config.examples.features
+    return config.source.kind == "mongo" or (features != "auto" and any("." in name for name in features))
+
+
+def _document(line: bytes) -> Any:
+    try:
+        return document(line)
+    except RejectedRecord:
         return None
 
 

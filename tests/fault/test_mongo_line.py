@@ -29,7 +29,7 @@ class MongoLine:
 
     def __init__(self, mongo: Mongo, database: str, kafka: Broker, prefix: str, directory: Path) -> None:
         self._mongo, self._database, self._kafka, self._prefix = mongo, database, kafka, prefix
-        self._directory = directory
+        self.directory = directory
         self.application = DocumentApplication(mongo.url, database, seed=1)
 
     def named(self, name: str, **of_source: Any) -> Line:
@@ -41,7 +41,7 @@ class MongoLine:
         topic, state = kafka_topic(self._kafka.bootstrap, self._prefix), self._mongo.database_url(self._database)
         whole: dict[str, Any] = config(name, source, topic, state, f"{self._database}.events")
         whole["examples"]["features"] = FEATURES
-        return Line(self._directory, whole, name)
+        return Line(self.directory, whole, name)
 
     def check_published(self) -> None:
         """The topic is the history of the collection: nothing is missing, nothing there twice."""
@@ -125,4 +125,10 @@ def test_up_keeps_a_line_on_mongodb_alone_running_and_its_doctor_finds_nothing_a
         expected = sum(1 for one in application.history if one.op is not None)
         until(lambda: line.json("status")["events"] == expected, "everything is learned")
     assert process.exitcode == 0
+    asked = whole.directory / "asked.jsonl"
+    asked.write_text(
+        '{"user": {"id": 3, "device": "tab"}, "price": 7}\n{"user.id": 3, "user.device": "tab", "price": 7}\n'
+    )
+    as_document, as_row = line.run("predict", str(asked)).splitlines()
+    assert as_document == as_row
     whole.check_published()
