@@ -24,6 +24,8 @@ ARTIFACTS = (
     f"org.apache.kafka:connect-json:{KAFKA_VERSION}",
     LOGGING,
 )
+MONGODB = f"io.debezium:debezium-connector-mongodb:{VERSION}"
+"""Fetched when it is first started: no test needs it."""
 JVM = ("-Xmx2g",)
 START_DEADLINE_S = 120.0
 STOP_DEADLINE_S = 60.0
@@ -78,7 +80,10 @@ class Debezium:
         files = [f"{one['name']}.properties" for one in connectors]
         for file, one in zip(files, connectors, strict=True):
             write_properties(workdir / file, one)
-        program = (java(), *JVM, "-cp", f"{libraries('debezium', *ARTIFACTS)}/*")
+        folders = [libraries("debezium", *ARTIFACTS)]
+        if any("mongodb" in one["connector.class"] for one in connectors):
+            folders.append(libraries("debezium-mongodb", MONGODB))
+        program = (java(), *JVM, "-cp", ":".join(f"{folder}/*" for folder in folders))
         main = ("org.apache.kafka.connect.cli.ConnectStandalone", "worker.properties", *files)
         running = cls(Process((*program, *main), log=log, folder=workdir), port, log)
         running._process.start()
