@@ -9,7 +9,7 @@ from confluent_kafka import KafkaError, KafkaException
 
 from streamtrain.errors import AccessDenied, ConfigError, FatalError, FencedOut, StreamtrainError, TopicUnavailable
 from streamtrain.topic.kafka import KafkaSettings
-from streamtrain.topic.kafka.errors import CODES, Reports, kafka_errors, kind_of, translate
+from streamtrain.topic.kafka.errors import CODES, Reports, called_back, kafka_errors, kind_of, translate
 
 KNOWN = {name: getattr(KafkaError, name) for name in dir(KafkaError) if name.isupper() and not name.startswith("__")}
 
@@ -76,3 +76,21 @@ def test_settings_show_no_secret() -> None:
 def test_a_property_that_is_not_about_security_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"isolation\.level"):
         KafkaSettings("127.0.0.1:9092", {"sasl.username": "ann", "isolation.level": "read_uncommitted"})
+
+
+def test_an_error_that_a_callback_stumbles_over_is_told_as_itself() -> None:
+    fenced = KafkaException(KafkaError(KafkaError._FENCED))
+
+    def poll(_timeout_s: float) -> None:
+        raise SystemError("<method 'name'> returned a result with an exception set") from fenced
+
+    with pytest.raises(FencedOut), kafka_errors("writing"), called_back():
+        poll(0)
+    reports = Reports()
+    assert reports.collect(poll) is None
+    assert reports.latest is fenced.args[0]
+
+
+def test_another_internal_error_stays_one() -> None:
+    with pytest.raises(SystemError, match="something else"), kafka_errors("writing"), called_back():
+        raise SystemError("something else")

@@ -179,7 +179,8 @@ class Reports:
         Most fatal errors are raised by polling instead of being told.
         """
         try:
-            return poll(0)
+            with called_back():
+                return poll(0)
         except KafkaException as exception:
             self(exception.args[0])
             return None
@@ -192,6 +193,24 @@ class Reports:
     def cause(self, error: KafkaError) -> KafkaError:
         """Why a call failed: what was told, if it says more than ``error``."""
         return self.decisive or error
+
+
+@contextmanager
+def called_back() -> Iterator[None]:
+    """Around what calls us back: the KafkaException that it meant to raise.
+
+    confluent-kafka 2.16 keeps a fatal error to be raised and goes on to report messages, so that Python finds an error set
+    where there should be none, and says so: ``SystemError: … returned a result with an exception set``, caused by the error.
+    """
+    try:
+        yield
+    except SystemError as broken:
+        meant: BaseException | None = broken
+        while meant is not None and not isinstance(meant, KafkaException):
+            meant = meant.__cause__ or meant.__context__
+        if meant is None:
+            raise
+        raise meant from None
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from streamtrain.errors import FatalError, FencedOut, StreamtrainError, TopicUna
 from streamtrain.topic.base import NO_NOTES, Message, Messages
 from streamtrain.topic.checks import MAX_NAME_LENGTH, check_name
 from streamtrain.topic.kafka.clients import leave, open_producer
-from streamtrain.topic.kafka.errors import Reports, kafka_errors, translate
+from streamtrain.topic.kafka.errors import Reports, called_back, kafka_errors, translate
 from streamtrain.topic.kafka.positions import PREFIX, kept_notes, last_position, notes_topic, positions_topic
 from streamtrain.topic.kafka.settings import KafkaSettings
 from streamtrain.topic.kafka.topics import CHANGES, LATEST_ONLY, Topics
@@ -97,7 +97,8 @@ class KafkaWriter:
                     produce(topic, value, key)
                 except BufferError:
                     self._produce(topic, messages.at(index))
-            self._producer.poll(0)
+            with called_back():
+                self._producer.poll(0)
         except KafkaException as exception:
             message = messages.at(index) if index >= 0 else None
             raise self._failed(exception.args[0], _writing(topic, message)) from exception
@@ -111,7 +112,8 @@ class KafkaWriter:
             for name, note in notes.items():
                 self._produce(notes_topic(self._name), Message(name.encode(), note))
             self._produce(positions_topic(self._name), Message(self._name.encode(), position))
-            self._producer.commit_transaction(self._settings.timeout_s + COMMIT_GRACE_S)
+            with called_back():
+                self._producer.commit_transaction(self._settings.timeout_s + COMMIT_GRACE_S)
         except KafkaException as exception:
             raise self._failed(exception.args[0], f"committing a transaction of writer {self._name!r}") from exception
         self._begun_at, self._position = None, position
@@ -190,10 +192,11 @@ class KafkaWriter:
 
     def _abort(self, timeout_s: float) -> None:
         """End the transaction without effect. Raises KafkaException."""
-        if self._failure is None:
-            # An abort that overtakes the request which adds a partition to the transaction ends the whole producer.
-            self._producer.flush(timeout_s)
-        self._producer.abort_transaction(timeout_s)
+        with called_back():
+            if self._failure is None:
+                # An abort that overtakes the request which adds a partition to the transaction ends the whole producer.
+                self._producer.flush(timeout_s)
+            self._producer.abort_transaction(timeout_s)
         self._begun_at, self._sent_to = None, set()
 
     def _produce(self, topic: str, message: Message) -> None:
@@ -203,7 +206,8 @@ class KafkaWriter:
             try:
                 return self._producer.produce(topic, message.value, message.key, headers=list(message.headers))
             except BufferError:
-                self._producer.poll(ROOM_S)
+                with called_back():
+                    self._producer.poll(ROOM_S)
             if self._clock() > deadline:
                 waited = f"the queue of the client did not drain in {self._settings.timeout_s:g} s"
                 raise self._noted(TopicUnavailable(f"writing to {topic}: {waited}", hint="check that the brokers run"))
