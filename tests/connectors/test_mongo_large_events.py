@@ -139,7 +139,9 @@ def test_a_document_of_which_a_change_is_missing_is_not_built_upon_until_it_was_
 
 
 def test_a_document_that_is_to_be_read_again_is_looked_for_under_the_new_name_of_its_collection() -> None:
-    job = Job("unsent", ("shop.a",), conditions={"shop.a": filter_for(encode({"_id": ObjectId()}))})
+    job = Job(
+        "unsent", ("shop.a",), conditions={"shop.a": filter_for(encode({"_id": ObjectId("64f0c0ffee0123456789abcd")}))}
+    )
     (renamed,) = SnapshotState((job,)).renamed("shop.a", "shop.b", (1, 1)).jobs
     assert renamed.conditions is not None
     assert job.conditions is not None
@@ -148,7 +150,7 @@ def test_a_document_that_is_to_be_read_again_is_looked_for_under_the_new_name_of
 
 @pytest.mark.parametrize(
     "identity",
-    [1, 2.5, "a", {"a": 1, "$b": [1]}, ObjectId(), Int64(1 << 40), Decimal128("1.50"), b"x", Regex("^a", "i"), None,
+    [1, 2.5, "a", {"a": 1, "$b": [1]}, ObjectId("64f0c0ffee0123456789abcd"), Int64(1 << 40), Decimal128("1.50"), b"x", Regex("^a", "i"), None,
      datetime(2020, 1, 1, tzinfo=UTC), True, Timestamp(1, 2), MinKey(), DatetimeMS(1 << 50)],
     ids=repr,
 )  # fmt: skip
