@@ -2,7 +2,7 @@
 
 A transaction is written to the log a moment before it becomes visible, so that reading the position just before or just
 after the view is opened, and comparing, does not do: a transaction may lie before the position and not be in the view,
-and it would be lost. MariaDB keeps both in step by itself. On MySQL nothing may be committed while the view is opened
+and it would be lost. MariaDB keeps both in step by itself, save at the beginning of a log file. On MySQL nothing may be committed while the view is opened
 and the position read, some milliseconds long: a global read lock, or, where the account has no RELOAD right, read locks
 on the captured tables.
 """
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from connectors.mysql.address import Address
 from connectors.mysql.connection import QUERY_TIMEOUT_S, Connection, quote_identifier, quote_table
+from connectors.mysql.mariadb_views import begin_view, begins_file, end_view
 from connectors.mysql.position import LogPosition
 from connectors.mysql.schema import tables
 from connectors.mysql.server import Flavor, Server, log_end, position_at
@@ -35,9 +36,15 @@ class SnapshotPoint:
 
 
 def open_snapshot_point(
-    address: Address, server: Server, captures: Callable[[str, str], bool], lock_wait_s: int
+    address: Address,
+    server: Server,
+    captures: Callable[[str, str], bool],
+    lock_wait_s: int,
+    settle: Callable[[Connection], None],
 ) -> SnapshotPoint:
     """Open one. Its connection is the caller's to close.
+
+    ``settle(connection)`` waits until all rows of the tables are visible that are in the log already, by reading them locked.
 
     Raises AccessDenied naming the right that is missing, SourceMisconfigured on a table without transactions,
     SourceUnavailable if a lock was not had in time or tables were created meanwhile.
@@ -47,7 +54,8 @@ def open_snapshot_point(
         connection.query("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         connection.query("SET SESSION net_write_timeout = %s", (int(_READ_TIMEOUT_S),))
         if server.flavor is Flavor.MARIADB:
-            point = _mariadb(connection, server, captures)
+            connection.query("SET SESSION innodb_lock_wait_timeout = %s", (lock_wait_s,))
+            point = _mariadb(connection, server, captures, settle)
         else:
             point = _mysql(connection, address, server, captures, lock_wait_s)
         _require_transactional(point.schemas)
@@ -57,15 +65,17 @@ def open_snapshot_point(
     return point
 
 
-def _mariadb(connection: Connection, server: Server, captures: Callable[[str, str], bool]) -> SnapshotPoint:
+def _mariadb(
+    connection: Connection, server: Server, captures: Callable[[str, str], bool], settle: Callable[[Connection], None]
+) -> SnapshotPoint:
     connection.query("SET SESSION max_statement_time = 0")
-    connection.query("START TRANSACTION WITH CONSISTENT SNAPSHOT")
-    status = dict(connection.query("SHOW STATUS LIKE 'binlog_snapshot_%'"))
-    file = status.get("Binlog_snapshot_file", "")
-    if not file:
-        raise SourceMisconfigured("the server keeps no binary log", hint="start it with --log-bin")
-    position = position_at(connection, server, file, int(status["Binlog_snapshot_position"]))
-    return SnapshotPoint(connection, position, tables(connection, captures))
+    place, settled = begin_view(connection), None
+    while place != settled and begins_file(connection, place):
+        # What is visible now was in the log before a place that is the same afterwards.
+        end_view(connection)
+        settle(connection)
+        place, settled = begin_view(connection), place
+    return SnapshotPoint(connection, position_at(connection, server, *place), tables(connection, captures))
 
 
 def _mysql(

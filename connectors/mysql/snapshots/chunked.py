@@ -101,8 +101,11 @@ class ChunkedTable:
             faults.passed("snapshot.asked")
 
     def _take(self, position: LogPosition) -> None:
+        empty: Sequence[TableTask] = ()
         try:
             arrived = self._reader.take(_ARRIVAL_S)
+            if arrived is not None and arrived.upper is None:
+                empty = empty_tables(self._sessions.reader, self._next_tables, self._sessions.watermarks.lock)
         except SourceUnavailable:
             if not self._sessions.watermarks.lock:
                 raise
@@ -114,7 +117,6 @@ class ChunkedTable:
                 self._sessions.watermarks.high()
             return
         faults.passed("snapshot.arrived")
-        empty = empty_tables(self._sessions.reader, self._next_tables) if arrived.upper is None else ()
         chunk = self._window.arrived(arrived.upper, self._sessions.watermarks.high())
         chunk.empty_behind = empty
         if arrived.upper is not None:
@@ -122,13 +124,17 @@ class ChunkedTable:
         chunk.rows = self.plan.reader.rows(arrived.rows)
 
 
-def empty_tables(connection: Connection, tasks: Sequence[TableTask]) -> list[TableTask]:
-    """The tables before the first that has a row, or is not there: it may have another name."""
+def empty_tables(connection: Connection, tasks: Sequence[TableTask], lock: str = "") -> list[TableTask]:
+    """The tables before the first that has a row, or is not there: it may have another name.
+
+    ``lock`` is what a read has to end with that is to see rows which are in the log but not visible yet.
+    """
 
     def is_empty(task: TableTask) -> bool:
         there = "SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s"
         if not connection.query(there, (task.database, task.table)):
             return False
-        return not connection.query(f"SELECT 1 FROM {quote_table(task.database, task.table)} LIMIT 1")  # noqa: S608 - quoted
+        table = quote_table(task.database, task.table)
+        return not connection.query(f"SELECT 1 FROM {table} LIMIT 1{lock}")  # noqa: S608 - quoted
 
     return list(takewhile(is_empty, tasks))

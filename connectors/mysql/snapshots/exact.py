@@ -7,7 +7,8 @@ from contextlib import closing
 from itertools import islice
 
 from connectors.mysql.address import Address
-from connectors.mysql.connection import Connection
+from connectors.mysql.connection import Connection, quote_table
+from connectors.mysql.mariadb_views import LOCK
 from connectors.mysql.position import LogPosition
 from connectors.mysql.preflight import look_into
 from connectors.mysql.server import Server
@@ -71,12 +72,18 @@ class ExactTable:
     def _fix(self, address: Address, server: Server, position: LogPosition, lock_wait_s: int) -> None:
         tasks = (self.plan.task, *self._next_tables)
         names = {(task.database, task.table) for task in tasks}
-        point = open_snapshot_point(address, server, lambda *name: name in names, lock_wait_s)
+        point = open_snapshot_point(address, server, lambda *name: name in names, lock_wait_s, self._settle)
         self._window.altered = self.plan.schema not in point.schemas
         if self._window.altered or point.position.is_before(position) or not self._named(point):
             point.connection.close()
         else:
             self._point = point
+
+    def _settle(self, connection: Connection) -> None:
+        """Wait for the rows that a transaction has locked."""
+        table = quote_table(self.plan.task.database, self.plan.task.table)
+        connection.query(f"SELECT COUNT(*) FROM {table}{LOCK}")  # noqa: S608 - quoted
+        empty_tables(connection, self._empty_behind, LOCK)
 
     def _named(self, point: SnapshotPoint) -> bool:
         """Whether the tables have their names for as long as they are read; not if somebody waits to alter them."""

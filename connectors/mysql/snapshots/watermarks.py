@@ -5,7 +5,7 @@ miss what the log has given already. Three ways to be sure, none of which writes
 
 - MySQL with GTIDs: ``gtid_executed`` takes in a transaction once its rows are seen.
 - MySQL without: a locking read waits for rows that are between the log and their commit.
-- MariaDB: a consistent snapshot knows its own place in the log. https://mariadb.com/kb/en/start-transaction/
+- MariaDB: a consistent snapshot knows its own place in the log, save at the beginning of a file (``mariadb_views``).
   It is one of rows and not of names: the table may have been renamed after it, so that the log's end is asked for too.
 """
 
@@ -15,6 +15,7 @@ from typing import Protocol
 
 from connectors.mysql.connection import Connection
 from connectors.mysql.gtid import GtidSet
+from connectors.mysql.mariadb_views import LOCK, begin_view, begins_file, end_view
 from connectors.mysql.position import LogPosition
 from connectors.mysql.server import Flavor, Server, log_end
 
@@ -80,30 +81,27 @@ class LockingWatermarks:
 
 
 class MariadbWatermarks:
-    """MariaDB: each chunk in a consistent snapshot of its own."""
+    """MariaDB: each chunk in a consistent snapshot of its own, but for those that begin where a log file does."""
 
-    lock = ""
-
-    def __init__(self, reader: Connection, control: Connection, server: Server) -> None:
+    def __init__(self, reader: Connection, control: Connection, server: Server, lock_wait_s: int) -> None:
         reader.query("SET SESSION max_statement_time = 0")
         reader.query("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        reader.query("SET SESSION innodb_lock_wait_timeout = %s", (lock_wait_s,))
+        self.lock = ""
         self._reader = reader
         self._control = control
         self._server = server
 
     def low(self, position: LogPosition) -> bool:
-        self._reader.query("START TRANSACTION WITH CONSISTENT SNAPSHOT")
-        status = dict(self._reader.query("SHOW STATUS LIKE 'binlog_snapshot_%'"))
-        seen = LogPosition(
-            self._server.flavor.value,
-            self._server.identity,
-            status["Binlog_snapshot_file"],
-            int(status["Binlog_snapshot_position"]),
-            None,
-        )
+        self.lock = ""
+        place = begin_view(self._reader)
+        seen = LogPosition(self._server.flavor.value, self._server.identity, *place, None)
         if seen.is_before(position):
             self._reader.query("ROLLBACK")
             return False
+        if begins_file(self._control, place):
+            end_view(self._reader)
+            self.lock = LOCK
         return True
 
     def high(self) -> LogPosition:
@@ -114,7 +112,7 @@ class MariadbWatermarks:
 def watermarks(reader: Connection, control: Connection, server: Server, lock_wait_s: int) -> Watermarks:
     """The way that suits the server."""
     if server.flavor is Flavor.MARIADB:
-        return MariadbWatermarks(reader, control, server)
+        return MariadbWatermarks(reader, control, server, lock_wait_s)
     if server.by_gtid:
         return GtidWatermarks(reader, control, server)
     return LockingWatermarks(reader, control, server, lock_wait_s)
