@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
+from hypothesis import settings
 
 from tests.mongo_server import MongoServer, Settings
 from tests.servers import Broker, Database, PrivateKafka, PrivateMariaDB, PrivateMySQL, chosen
@@ -14,6 +15,10 @@ from tests.servers import mongo as mongo_servers
 from tests.servers.mongo import Mongo
 
 SERVER_FIXTURES = {"mysql", "mariadb", "kafka", "sql_server", "private_mysql", "private_mariadb", "private_kafka"}
+
+# How long an example takes says how busy the machine is; what never ends is ended by the test's own time limit.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

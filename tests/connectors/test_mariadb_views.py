@@ -31,7 +31,7 @@ def waited_for(server: Database, database: str, read: Callable[[], Any]) -> Iter
         while not server.execute(waiting):
             assert reader.is_alive(), f"read without waiting: {found}"
             assert time.monotonic() < deadline
-            reader.join(0.01)
+            reader.join(0.15)  # the server renews what it shows only 0.1 s after it was last asked
         writer.commit()
         reader.join()
     yield found

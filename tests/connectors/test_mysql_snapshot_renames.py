@@ -106,7 +106,8 @@ class Capture:
         thread.start()
 
         def done() -> bool:
-            thread.join(0.2)
+            while thread.is_alive() and not self.server.execute(_WAITING):
+                thread.join(0.15)
             return not thread.is_alive()
 
         self.until(done)
@@ -137,6 +138,12 @@ def content(server: Database, database: str, table: str) -> dict[int, int]:
     rows = server.execute(f"SELECT * FROM {table}", database=database)
     return dict(rows)
 
+
+_WAITING = (
+    "SELECT 1 FROM information_schema.PROCESSLIST WHERE STATE LIKE 'Waiting for %lock%'"
+    " UNION ALL SELECT 1 FROM information_schema.INNODB_TRX WHERE trx_state = 'LOCK WAIT'"
+)
+"""Rows if a statement waits for a lock; the server renews the second part only 0.1 s after it was last asked."""
 
 STAGES: dict[str, Callable[[Capture], bool]] = {
     "before": lambda _: True,

@@ -220,9 +220,8 @@ def test_what_an_event_says_makes_the_document_that_is_stored(database: Any) -> 
             assert stored is not None
             if done.modified_count:
                 event = next(stream)
-                raw = encode(event)
                 held = (
-                    applied(held, raw, cut(raw))
+                    applied(held, cut(encode(event)))
                     if event["operationType"] == "update"
                     else encode(event["fullDocument"])
                 )

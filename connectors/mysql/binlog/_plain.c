@@ -207,10 +207,10 @@ static PyObject *description(const Event *map, PyObject **last)
 static PyObject *change(const Event *map, const Event *rows, const uint8_t *data, PyObject **last)
 {
     PyObject *described = description(map, last);
-    Py_ssize_t start = rows->body + 8 - data;
+    Py_ssize_t start = rows->start - data;
     return described == NULL ? NULL
                              : Py_BuildValue("NiIIIInn", described, (int)rows->type, rows->timestamp, rows->server_id,
-                                             rows->end_position, rows->size, start, start + rows->length - 8);
+                                             rows->end_position, rows->size, start, start + (Py_ssize_t)rows->size);
 }
 
 static PyObject *transaction(const Transaction *found, const uint8_t *data, PyObject **last)

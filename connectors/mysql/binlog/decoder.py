@@ -149,7 +149,9 @@ class EventDecoder:
             if compiled is None:
                 return None
             form = FORMS[kind]
-            images = self._images(form, compiled, Reader(data, start, end))
+            event = data[start:end]  # of its own: an error tells a place in it
+            reader = Reader(event, HEADER_LENGTH + _ROWS_HEADER.size, len(event) - _CHECKSUM_LENGTH)
+            images = self._images(form, compiled, reader)
         except _UNDECODABLE as error:
             at = (size, end_position) if compiled else (_MAP_BESIDE + len(description), end_position - size)
             kind = kind if compiled else EventType.TABLE_MAP

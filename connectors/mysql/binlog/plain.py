@@ -20,7 +20,7 @@ else:
 
 FoundRows = tuple[bytes, int, int, int, int, int, int, int]
 """A row event with its TABLE_MAP: the TABLE_MAP's body behind the table's number; the row event's type, timestamp, server id, end in
-its file and size; and where in what was searched its body goes on behind number and flags, and where it ends."""
+its file and size; and where in what was searched it begins and ends."""
 
 Found = tuple[bytes, int, int, int, tuple[FoundRows, ...], int, int, int, int]
 """A transaction: UUID of its GTID (empty if it has none) and number; its commit in microseconds since 1970 (0 before MySQL 8.0.1); the
