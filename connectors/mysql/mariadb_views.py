@@ -16,6 +16,10 @@ from streamtrain.errors import SourceMisconfigured
 
 LOCK = " LOCK IN SHARE MODE"
 """What a read has to end with to wait for the rows that are locked."""
+LOCK_WAIT_S = 2
+PATIENCE = 3
+"""So often a read waits that long. A transaction that is being committed has its rows locked for moments only; what is locked after that is
+one that goes on, or was prepared by XA and left alone: nothing of either is visible, nor has to be."""
 _FIRST = 4
 _HEADERS = 1 << 16
 """Bytes that the events at the beginning of a file never need: the GTIDs of 4,000 servers would."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from connectors.mysql.address import Address
 from connectors.mysql.connection import QUERY_TIMEOUT_S, Connection, quote_identifier, quote_table
-from connectors.mysql.mariadb_views import begin_view, begins_file, end_view
+from connectors.mysql.mariadb_views import LOCK_WAIT_S, begin_view, begins_file, end_view
 from connectors.mysql.position import LogPosition
 from connectors.mysql.schema import tables
 from connectors.mysql.server import Flavor, Server, log_end, position_at
@@ -54,7 +54,7 @@ def open_snapshot_point(
         connection.query("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         connection.query("SET SESSION net_write_timeout = %s", (int(_READ_TIMEOUT_S),))
         if server.flavor is Flavor.MARIADB:
-            connection.query("SET SESSION innodb_lock_wait_timeout = %s", (lock_wait_s,))
+            connection.query("SET SESSION innodb_lock_wait_timeout = %s", (LOCK_WAIT_S,))
             point = _mariadb(connection, server, captures, settle)
         else:
             point = _mysql(connection, address, server, captures, lock_wait_s)

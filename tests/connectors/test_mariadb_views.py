@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
+import pytest
+
 from connectors.mysql.address import parse_url
 from connectors.mysql.connection import Connection
 from connectors.mysql.mariadb_views import begin_view, begins_file
@@ -89,3 +91,19 @@ def test_a_table_without_a_key_that_is_read_where_a_file_begins_waits_for_rows_t
 
     with waited_for(mariadb, mariadb_database, read) as found:
         assert found == [[(1, 1), (2, 7)]]
+
+
+@pytest.mark.parametrize("key", ["id INT PRIMARY KEY", "id INT"])
+def test_rows_that_stay_locked_where_a_file_begins_hold_nobody_up_for_long(
+    mariadb: Database, mariadb_database: str, key: str
+) -> None:
+    mariadb.execute(
+        f"CREATE TABLE t ({key}, v INT)", "INSERT INTO t VALUES (1, 1), (2, 2)", "FLUSH BINARY LOGS",
+        database=mariadb_database,
+    )  # fmt: skip
+    with closing(mariadb.connect(database=mariadb_database)) as writer, writer.cursor() as cursor:
+        writer.autocommit(False)
+        cursor.execute("UPDATE t SET v = 7 WHERE id = 2")
+        with opened(source_for(mariadb, f"{mariadb_database}.t")) as source:
+            changes, _ = read_to_end(source)
+    assert sorted(row for change in changes for row in change.after or ()) == [(1, 1), (2, 2)]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import islice
 
 from connectors.mysql.address import Address
 from connectors.mysql.connection import Connection, quote_table
-from connectors.mysql.mariadb_views import LOCK
+from connectors.mysql.mariadb_views import LOCK, PATIENCE
 from connectors.mysql.position import LogPosition
 from connectors.mysql.preflight import look_into
 from connectors.mysql.server import Server
@@ -82,8 +82,11 @@ class ExactTable:
     def _settle(self, connection: Connection) -> None:
         """Wait for the rows that a transaction has locked."""
         table = quote_table(self.plan.task.database, self.plan.task.table)
-        connection.query(f"SELECT COUNT(*) FROM {table}{LOCK}")  # noqa: S608 - quoted
-        empty_tables(connection, self._empty_behind, LOCK)
+        for _ in range(PATIENCE):
+            with suppress(SourceUnavailable):  # waited too long; a connection that broke says so again
+                connection.query(f"SELECT COUNT(*) FROM {table}{LOCK}")  # noqa: S608 - quoted
+                empty_tables(connection, self._empty_behind, LOCK)
+                return
 
     def _named(self, point: SnapshotPoint) -> bool:
         """Whether the tables have their names for as long as they are read; not if somebody waits to alter them."""

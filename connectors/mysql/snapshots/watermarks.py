@@ -15,7 +15,7 @@ from typing import Protocol
 
 from connectors.mysql.connection import Connection
 from connectors.mysql.gtid import GtidSet
-from connectors.mysql.mariadb_views import LOCK, begin_view, begins_file, end_view
+from connectors.mysql.mariadb_views import LOCK, LOCK_WAIT_S, PATIENCE, Place, begin_view, begins_file, end_view
 from connectors.mysql.position import LogPosition
 from connectors.mysql.server import Flavor, Server, log_end
 
@@ -83,28 +83,36 @@ class LockingWatermarks:
 class MariadbWatermarks:
     """MariaDB: each chunk in a consistent snapshot of its own, but for those that begin where a log file does."""
 
-    def __init__(self, reader: Connection, control: Connection, server: Server, lock_wait_s: int) -> None:
+    def __init__(self, reader: Connection, control: Connection, server: Server) -> None:
         reader.query("SET SESSION max_statement_time = 0")
         reader.query("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        reader.query("SET SESSION innodb_lock_wait_timeout = %s", (lock_wait_s,))
+        reader.query("SET SESSION innodb_lock_wait_timeout = %s", (LOCK_WAIT_S,))
         self.lock = ""
+        self._waits: tuple[Place | None, int] = (None, 0)
+        """How often a read that began where a file does has waited in vain, and where."""
         self._reader = reader
         self._control = control
         self._server = server
 
     def low(self, position: LogPosition) -> bool:
-        self.lock = ""
+        in_vain, self.lock = bool(self.lock), ""
         place = begin_view(self._reader)
         seen = LogPosition(self._server.flavor.value, self._server.identity, *place, None)
         if seen.is_before(position):
             self._reader.query("ROLLBACK")
             return False
-        if begins_file(self._control, place):
+        if begins_file(self._control, place) and self._may_wait(place, in_vain=in_vain):
             end_view(self._reader)
             self.lock = LOCK
         return True
 
+    def _may_wait(self, place: Place, *, in_vain: bool) -> bool:
+        before, count = self._waits
+        self._waits = (place, count + in_vain if place == before else 0)
+        return self._waits[1] < PATIENCE
+
     def high(self) -> LogPosition:
+        self.lock = ""
         self._reader.query("ROLLBACK")
         return log_end(self._control, self._server)
 
@@ -112,7 +120,7 @@ class MariadbWatermarks:
 def watermarks(reader: Connection, control: Connection, server: Server, lock_wait_s: int) -> Watermarks:
     """The way that suits the server."""
     if server.flavor is Flavor.MARIADB:
-        return MariadbWatermarks(reader, control, server, lock_wait_s)
+        return MariadbWatermarks(reader, control, server)
     if server.by_gtid:
         return GtidWatermarks(reader, control, server)
     return LockingWatermarks(reader, control, server, lock_wait_s)
