@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from connectors.mysql.binlog import events, plain
@@ -241,6 +241,7 @@ def test_a_file_without_checksums_is_read_event_by_event() -> None:
     assert as_one.given == one_by_one.given != []
 
 
+@example(place=6279, bit=7, mended=True)
 @given(place=st.integers(0, 10_000), bit=st.integers(0, 7), mended=st.booleans())
 def test_damage_comes_to_the_same_read_as_one_and_event_by_event(place: int, bit: int, mended: bool) -> None:
     log = LogWriter()

@@ -148,6 +148,11 @@ static int is_begin(const Event *event)
         return 0;
     }
     Py_ssize_t at = 13 + (Py_ssize_t)little(event->body + 11, 2) + event->body[8];
+    for (Py_ssize_t n = at - event->body[8]; n < at && n < event->length; n++) {
+        if (event->body[n] >= 0x80) {
+            return 0; /* whether it is a name is for the decoder to say */
+        }
+    }
     return event->length == at + 6 && memcmp(event->body + at, "\0BEGIN", 6) == 0;
 }
 
