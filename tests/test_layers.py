@@ -53,6 +53,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "connectors.source": {"streamtrain.envelope"},
     "connectors.checks": set(),
     "connectors.signals": set(),
+    "connectors.snapshot_markers": set(),
     "connectors.row_json": {"connectors.source", "connectors._row_json"},
     "connectors.messages": {"connectors.source", "streamtrain.envelope", "streamtrain.topic"},
     "connectors.envelope": {"connectors.messages", "connectors.source", "connectors.row_json", "streamtrain.topic"},
@@ -70,15 +71,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "connectors.relay": {"connectors.source", "connectors.serializing", "streamtrain.topic"},
     "connectors.mysql": {
-        "connectors.signals", "connectors.source", "connectors.checks", "streamtrain.envelope", "streamtrain.login", "streamtrain.tls",
+        "connectors.signals", "connectors.snapshot_markers", "connectors.source", "connectors.checks", "streamtrain.envelope",
+        "streamtrain.login", "streamtrain.tls",
     },
     "connectors.documents": {"connectors.document_json", "connectors.source", "streamtrain.envelope", "streamtrain.topic"},
     "connectors.document_json": {"connectors._document_json", "connectors.source", "streamtrain.envelope"},
     "connectors.mongo": {
-        "connectors.documents", "connectors.signals", "connectors.source", "connectors.checks", "streamtrain.documents",
-        "streamtrain.envelope", "streamtrain.tls",
+        "connectors.documents", "connectors.signals", "connectors.snapshot_markers", "connectors.source", "connectors.checks",
+        "streamtrain.documents", "streamtrain.envelope", "streamtrain.tls",
     },
-    "connectors.sqlite": {"connectors.source", "connectors.checks", "streamtrain.envelope"},
+    "connectors.sqlite": {"connectors.snapshot_markers", "connectors.source", "connectors.checks", "streamtrain.envelope"},
 }  # fmt: skip
 
 DOORS: dict[str, set[str]] = {

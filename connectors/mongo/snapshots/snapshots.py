@@ -14,6 +14,7 @@ from connectors.mongo.server_errors import SnapshotGone
 from connectors.mongo.snapshots.reader import Chunk, ChunkReader
 from connectors.mongo.snapshots.state import Job, SnapshotState
 from connectors.mongo.store import Changed, DocumentStore
+from connectors.snapshot_markers import markers
 from connectors.source import SnapshotProgress
 from streamtrain import log
 
@@ -105,13 +106,13 @@ class Snapshots:
         again = job.kind in {"incremental", "unsent"}
         chosen = new if job.kind == "initial" else range(len(chunk.ids)) if again else ()
         following = self._following(job, chunk, len(chosen))
-        markers = _markers(job, len(chosen), collection_ends=chunk.ended, job_ends=following is None)
+        marked = _marked(job, len(chosen), collection_ends=chunk.ended, job_ends=following is None)
         self.state = self.state.replaced(job, following)
         self._read += len(chosen)
         if chunk.ended:
             _log.info("collection read", collection=chunk.collection, kind=job.kind, documents=job.rows + len(chosen))
         ids, documents = [chunk.ids[at] for at in chosen], [chunk.documents[at] for at in chosen]
-        return Piece(chunk.collection, job.kind, ids, documents, markers)
+        return Piece(chunk.collection, job.kind, ids, documents, marked)
 
     def change(self, state: SnapshotState) -> None:
         """Go on with what a signal or a change of names has made of ``state``."""
@@ -143,20 +144,15 @@ class Snapshots:
         return moved if moved.collections else None
 
 
-def _markers(job: Job, count: int, *, collection_ends: bool, job_ends: bool) -> list[str]:
-    """The ``snapshot`` field of each of ``count`` documents that follow what ``job`` has published; empty if none stands out.
-
-    https://github.com/debezium/debezium/blob/main/debezium-core/src/main/java/io/debezium/connector/SnapshotRecord.java
-    """
-    if job.kind != "initial" or not count or (job.rows and not collection_ends):
-        return []
-    marked = ["true"] * count
-    if not job.rows:
-        marked[0] = "first_in_data_collection"
-    if collection_ends:
-        marked[-1] = "last_in_data_collection"
-    if not (job.rows or job.rows_before):
-        marked[0] = "first"
-    if collection_ends and job_ends:
-        marked[-1] = "last"
-    return marked
+def _marked(job: Job, count: int, *, collection_ends: bool, job_ends: bool) -> tuple[str, ...]:
+    """The ``snapshot`` field of each of ``count`` documents that follow what ``job`` has published; empty if none stands out."""
+    if job.kind != "initial":
+        return ()
+    first_of_all = not (job.rows or job.rows_before)
+    return markers(
+        count,
+        begins=not job.rows,
+        ends=collection_ends,
+        first_of_all=first_of_all,
+        last_of_all=collection_ends and job_ends,
+    )

@@ -15,7 +15,6 @@ from connectors.mysql.snapshots.awaited import AwaitedTable, read_alike
 from connectors.mysql.snapshots.chunked import ChunkedTable, Piece
 from connectors.mysql.snapshots.exact import ExactTable
 from connectors.mysql.snapshots.jobs import require_transactional
-from connectors.mysql.snapshots.marking import markers
 from connectors.mysql.snapshots.plan import planned
 from connectors.mysql.snapshots.reader import ChunkReader
 from connectors.mysql.snapshots.renames import Captured, after_renaming
@@ -24,6 +23,7 @@ from connectors.mysql.snapshots.state import Job, SnapshotState, TableTask
 from connectors.mysql.snapshots.window import Window
 from connectors.mysql.structure import TableSchema
 from connectors.mysql.value_modes import ValueModes
+from connectors.snapshot_markers import markers
 from connectors.source import Change, SnapshotProgress, SourceEvent
 from streamtrain import log
 from streamtrain.envelope import Op
@@ -254,7 +254,7 @@ class Snapshots:
             return []
         following = _after(job, piece)
         plan, rows = table.plan, piece.rows
-        marked = markers(job, len(rows), table_ends=piece.ended, job_ends=following is None)
+        marked = _marked(job, len(rows), table_ends=piece.ended, job_ends=following is None)
         self._read += len(rows)
         self._job = following
         self._update(self.state.replaced(job, following))
@@ -284,6 +284,16 @@ class Snapshots:
     def _update(self, state: SnapshotState) -> None:
         self.state = state
         self._unread = state.unread()
+
+
+def _marked(job: Job, count: int, *, table_ends: bool, job_ends: bool) -> tuple[str, ...]:
+    """One marker for each of ``count`` rows that follow what ``job`` has published; empty if none stands out."""
+    if job.kind == "incremental":
+        return ()
+    first_of_all = not (job.rows or job.rows_before)
+    return markers(
+        count, begins=not job.rows, ends=table_ends, first_of_all=first_of_all, last_of_all=table_ends and job_ends
+    )
 
 
 def _after(job: Job, piece: Piece) -> Job | None:
