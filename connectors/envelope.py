@@ -48,12 +48,13 @@ class _Writer:
         source, rest = _around_row(self._change.origin)
         end = _op_and_clock(op, self._now_ns)
         part = self._change.transaction
+        row = self._change.first_row + first
         if part is None:
-            counters: tuple[int, ...] = (first,)
+            counters: tuple[int, ...] = (row,)
             tails: tuple[bytes, ...] = (rest + b',"transaction":null' + end,)
         else:
             orders = (part.total_order, part.data_collection_order)
-            counters = (first, *(order + first + moved for order in orders))
+            counters = (row, *(order + first + moved for order in orders))
             rest += b',"transaction":{"id":%b,"total_order":' % orjson.dumps(part.id)
             tails = (rest, b',"data_collection_order":', b"}" + end)
         return self._encoder.documents(before, after, (*_IMAGES, b',"source":' + source, *tails), counters)

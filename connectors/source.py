@@ -92,6 +92,8 @@ class Change:
     """For snapshot rows only: the ``snapshot`` marker of each row where it differs from ``origin``'s; else empty."""
     transaction: TransactionPart | None = None
     """Only where transaction metadata was asked for."""
+    first_row: int = 0
+    """The first one's number among the rows of its event; the others follow."""
 
     def __len__(self) -> int:
         rows = self.after if self.after is not None else self.before

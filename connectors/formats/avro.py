@@ -185,10 +185,11 @@ class _ChangeWriter:
         origin = self._change.origin
         head, tail = self._source_head.encode(origin), self._source_tail.encode(origin)
         end = string_bytes(op) + self._clock
+        before_it = self._change.first_row
         rows = before if before is not None else after
         count = 1 if rows is None else len(rows)
         return [
-            b"".join((images, head, long_bytes(number), tail, self._transaction(number + moved), end))
+            b"".join((images, head, long_bytes(before_it + number), tail, self._transaction(number + moved), end))
             for number, images in enumerate(self._images(before, after, count), first)
         ]
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from connectors.mysql.binlog import events
 from connectors.mysql.ddl.catalog import TableChange
 from connectors.mysql.origin import LogPlace, OriginWriter
+from connectors.mysql.record_counts import records
 from connectors.mysql.schema_changes import schema_changes
 from connectors.source import Change, SourceEvent, Table, TransactionEvent, TransactionPart
 from streamtrain.envelope import Op
@@ -89,6 +90,7 @@ class Emission:
                 event.after[skipped:] if skipped and event.after else event.after,
                 block,
                 transaction=part,
+                first_row=skipped,
             )
         )
         self.rows += count - skipped
@@ -126,9 +128,10 @@ class Emission:
     def _numbered(self, commit: Commit, event: events.Rows, skipped: int) -> TransactionPart:
         """Counts the records of ``event``; where its first one that is not ``skipped`` stands among those so far."""
         name = event.table.full_name
-        before, first = commit.counts.get(name, 0), _records(event, skipped) + 1
+        before = commit.counts.get(name, 0)
+        first = records(event.table, event.before, event.after, skipped) + 1
         part = TransactionPart(commit.id, sum(commit.counts.values()) + first, before + first)
-        commit.counts[name] = before + _records(event, event.count)
+        commit.counts[name] = before + records(event.table, event.before, event.after, event.count)
         return part
 
     def _block(
@@ -137,12 +140,3 @@ class Emission:
         file, offset = commit.place or place
         shown = LogPlace(file, offset, event.server_id, commit.gtid, event.thread_id, query if self._query else None)
         return self._origin.block(table, commit.committed_at(event), shown)
-
-
-def _records(event: events.Rows, rows: int) -> int:
-    """How many records the first ``rows`` rows make: an update that changes the key is a delete and a create."""
-    key = event.table.key
-    if event.before is None or event.after is None or not key:
-        return rows
-    pairs = zip(event.before[:rows], event.after[:rows], strict=True)
-    return rows + sum(any(before[index] != after[index] for index in key) for before, after in pairs)

@@ -33,7 +33,18 @@ def test_an_update_by_half_is_a_delete_or_an_insert_and_keeps_its_place_in_the_t
     orders = [
         part.transaction and (part.transaction.total_order, part.transaction.data_collection_order) for part in left
     ]
-    assert orders == [(11, 6), (13, 8), (14, 9), (15, 10)]
+    assert orders == [(11, 6), (13, 8), (15, 10), (16, 11)]  # the row that leaves its key counts as two
+    assert [part.first_row for part in left] == [0, 2, 3, 4]
+
+
+def test_the_new_half_of_an_update_that_moves_a_key_is_the_second_record_of_its_row() -> None:
+    before, after = [(1, 0), (2, 0), (3, 0)], [(10, 0), (2, 1), (30, 0)]
+    change = Change(TABLE, Op.UPDATE, before, after, {}, transaction=TransactionPart("x", 1, 1), first_row=7)
+    left = passing(change, [NO, NO, NO], [YES, YES, YES])
+    assert [(part.op, part.after, part.first_row) for part in left] == [
+        (Op.CREATE, [(10, 0)], 7), (Op.CREATE, [(2, 1)], 8), (Op.CREATE, [(30, 0)], 9),
+    ]  # fmt: skip
+    assert [part.transaction and part.transaction.total_order for part in left] == [2, 3, 5]
 
 
 def test_rows_of_an_insert_and_of_a_delete_pass_one_by_one() -> None:

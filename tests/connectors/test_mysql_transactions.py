@@ -238,6 +238,7 @@ def test_a_resumed_transaction_may_be_cut_into_other_events() -> None:
         transactions.accept(event)
     changes = transactions.take()
     assert [(change.op, change.before, change.after) for change in changes] == [(Op.DELETE, [(4,), (5,)], None)]
+    assert changes[0].first_row == 1
 
 
 @pytest.mark.parametrize(("ending", "kept"), [("ROLLBACK", []), ("ROLLBACK TO `s`", [1])])

@@ -51,7 +51,7 @@ def expected(change: Change) -> list[Message]:
         orders = None if part is None else (part.total_order + before_it, part.data_collection_order + before_it)
         return orjson.dumps({
             "before": image(before), "after": image(after),
-            "source": {**change.origin, "row": 0 if change.markers else n, **marked},
+            "source": {**change.origin, "row": 0 if change.markers else change.first_row + n, **marked},
             "transaction": part and orders
             and {"id": part.id, "total_order": orders[0], "data_collection_order": orders[1]},
             "op": op, "ts_ms": NOW_NS // 1_000_000, "ts_us": NOW_NS // 1_000, "ts_ns": NOW_NS,
@@ -92,19 +92,19 @@ def changes(draw: st.DrawFn) -> Change:
     key = tuple(draw(st.lists(st.integers(0, len(columns) - 1), max_size=2, unique=True)))
     table = Table("shop", "orders", columns, key)
     rows = st.lists(st.tuples(*[VALUES for _ in columns]), max_size=4)
-    op, after = draw(st.sampled_from(list(Op))), draw(rows)
+    op, after, first = draw(st.sampled_from(list(Op))), draw(rows), draw(st.integers(0, 2**40))
     part = draw(st.none() | st.builds(TransactionPart, TEXTS, st.integers(1, 2**40), st.integers(1, 2**40)))
     if op is Op.UPDATE:
         before = [
             (*row[:-1], draw(VALUES)) if draw(st.booleans()) else draw(st.tuples(*map(st.just, row))) for row in after
         ]
-        return Change(table, op, before, after, ORIGIN, transaction=part)
+        return Change(table, op, before, after, ORIGIN, transaction=part, first_row=first)
     if op is Op.DELETE:
-        return Change(table, op, after, None, ORIGIN, transaction=part)
+        return Change(table, op, after, None, ORIGIN, transaction=part, first_row=first)
     markers = st.lists(st.sampled_from(["first", "true", "last"]), min_size=len(after), max_size=len(after))
     if op is Op.READ and draw(st.booleans()):
         return Change(table, op, None, after, ORIGIN, tuple(draw(markers)))
-    return Change(table, Op.CREATE if op is Op.TRUNCATE else op, None, after, ORIGIN, transaction=part)
+    return Change(table, Op.CREATE if op is Op.TRUNCATE else op, None, after, ORIGIN, transaction=part, first_row=first)
 
 
 @settings(max_examples=300)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -26,19 +27,10 @@ def named(record: Written, number: int) -> str:
     return f"{number}-{record.topic}"
 
 
-def row_of(event: SourceEvent) -> int:
-    return event.origin["row"] if isinstance(event, Change) else 0
-
-
 def messages(serializer: Serializer, event: SourceEvent, now_ns: int) -> list[tuple[str, bytes | None, bytes | None]]:
-    """All messages of an event. A change has one row, whose number is not 0 in the record: rows before it are added."""
-    number = row_of(event)
-    if isinstance(event, Change) and number:
-        part = event.transaction
-        before, after = (None if rows is None else [*rows] * (number + 1) for rows in (event.before, event.after))
-        if part is not None:
-            part = type(part)(part.id, part.total_order - number, part.data_collection_order - number)
-        event = Change(event.table, event.op, before, after, event.origin, transaction=part)
+    """All messages of an event. A change has one row, with the number that it has in the record."""
+    if isinstance(event, Change):
+        event = replace(event, first_row=event.origin["row"])
     return [(topic, one.key, one.value) for topic, sent, _ in serializer.serialize(event, now_ns) for one in list(sent)]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
 
+from connectors.mysql.record_counts import records
 from connectors.source import Change
 from streamtrain.envelope import Op
 
@@ -23,23 +24,32 @@ def passing(change: Change, before: Sequence[bool] | None, after: Sequence[bool]
     count = len(change)
     pairs = zip(before or [False] * count, after or [False] * count, strict=True)
     left: list[Change] = []
-    for passes, run in groupby(enumerate(pairs), key=lambda item: item[1]):
+    for (passes, _), run in groupby(enumerate(pairs), key=lambda item: _together(change, *item)):
         indexes = [index for index, _ in run]
         if passes != (False, False):
             left.append(_part(change, slice(indexes[0], indexes[-1] + 1), *passes))
     return left
 
 
+def _together(change: Change, index: int, passes: tuple[bool, bool]) -> tuple[tuple[bool, bool], int | None]:
+    """What rows have in common that go into one change: a half of an update goes alone, its other half may be a record too."""
+    by_half = change.op is Op.UPDATE and passes[0] != passes[1]
+    return passes, index if by_half else None
+
+
 def _part(change: Change, rows: slice, old: bool, new: bool) -> Change:
     op = Op.UPDATE if old and new else Op.DELETE if old else Op.CREATE
     part = change.transaction
     if part is not None:
-        total, own = part.total_order + rows.start, part.data_collection_order + rows.start
+        through = rows.start + 1 if new and not old else rows.start  # a create is the last record of its row
+        first = records(change.table, change.before, change.after, through) - (through - rows.start)
+        total, own = part.total_order + first, part.data_collection_order + first
         part = replace(part, total_order=total, data_collection_order=own)
     return replace(
         change,
         op=op,
         transaction=part,
+        first_row=change.first_row + rows.start,
         before=change.before[rows] if old and change.before is not None else None,
         after=change.after[rows] if new and change.after is not None else None,
     )
