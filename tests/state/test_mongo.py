@@ -85,11 +85,11 @@ def draft(number: int) -> CheckpointDraft:
 
 @pytest.fixture
 def fail(mongo: Mongo) -> Iterator[Callable[..., None]]:
-    """Makes the next commands of a name fail as a server with test commands can be told to."""
+    """Makes the next commands of a name fail as a server with test commands can be told to; 0 of them: none any more."""
     with pymongo.MongoClient[dict[str, Any]](mongo.url) as client:
 
         def set_to(command: str, times: int, **data: Any) -> None:
-            client.admin.command("configureFailPoint", "failCommand", mode={"times": times},
+            client.admin.command("configureFailPoint", "failCommand", mode={"times": times} if times else "off",
                                  data={"failCommands": [command], **data})  # fmt: skip
 
         yield set_to
@@ -269,6 +269,8 @@ def test_a_commit_that_stays_in_doubt_is_said_to_be(
     with pytest.raises(StateUnavailable, match="not known whether the transaction was committed"):
         store.save(writer, draft(1), keep=5)
     assert 60 <= time.now_s < 61
+    fail("commitTransaction", 0)
+    assert store_in(opened()).open_run("shop", {}).epoch == writer.epoch + 1  # it does not wait for what is in doubt
 
 
 @pytest.mark.parametrize("code", [112, 251, 246, 91, 10107])
