@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import re
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -13,6 +12,7 @@ from typing import Any
 
 import pymysql
 
+from tests.chaos.acting import Actor
 from tests.chaos.history import History
 from tests.chaos.schema import DATABASE, JOURNAL, MARKS, Catalog, Column, TableModel, renamed
 from tests.chaos.writer import CHANGED, SETTINGS, code_of, require_foreseen
@@ -24,7 +24,7 @@ CHANCE_IN_SNAPSHOT = 0.15
 _HOME = re.compile(r"home=(\d+)")
 
 
-class Alterations:
+class Alterations(Actor):
     """Alters a random table now and then, one statement at a time. Runs in a thread of its own."""
 
     name = "alterations"
@@ -32,14 +32,12 @@ class Alterations:
     def __init__(
         self, chance: random.Random, server: PrivateDatabase, catalog: Catalog, history: History, pause_s: float
     ) -> None:
-        self.failure: BaseException | None = None
+        super().__init__(chance, pause_s)
         self.done = 0
         self._captured = catalog.captured
-        self._chance = chance
         self._server = server
         self._catalog = catalog
         self._history = history
-        self._pause_s = pause_s
         self._spare = 0
         self._columns: dict[str, Column] = {}
 
@@ -51,14 +49,6 @@ class Alterations:
                 cursor.execute(table.created)
                 self._catalog.put(table)
         self._mark()
-
-    def run(self, stop: threading.Event) -> None:
-        """Work; what was not foreseen ends this thread and is kept as ``failure``."""
-        try:
-            while not stop.wait(self._chance.expovariate(1 / self._pause_s)):
-                self.turn()
-        except BaseException as error:  # noqa: BLE001 - told by the round, which would miss a thread's end
-            self.failure = error
 
     def turn(self) -> None:
         """One statement, and a row in the journal behind it. Few while the snapshot lasts: each makes it begin again."""

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
+from tests.chaos.acting import Actor
 from tests.chaos.checker import Verdict
 from tests.chaos.connector import Connector
 from tests.chaos.formats import Decode
@@ -16,20 +17,6 @@ from tests.chaos.history import History
 from tests.chaos.metadata import Told
 from tests.chaos.servers import Act
 from tests.chaos.topics import Partitions
-
-
-class Actor(Protocol):
-    """Something that is at work in a thread of its own."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def failure(self) -> BaseException | None:
-        """What ended it, if it was not foreseen."""
-
-    def run(self, stop: threading.Event) -> None:
-        """Work until ``stop`` is set."""
 
 
 class Scene(Protocol):

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from confluent_kafka import KafkaException, Producer
 
+from tests.chaos.acting import Actor
 from tests.chaos.history import History, Reading
 from tests.servers import PrivateKafka
 
@@ -49,7 +50,7 @@ class Targets(Protocol):
         """Home of each full name that is captured now; 0 is the journal's."""
 
 
-class Operator:
+class Operator(Actor):
     """Sends a signal now and then, once the initial snapshot is captured. Runs in a thread of its own."""
 
     name = "operator"
@@ -63,24 +64,13 @@ class Operator:
         history: History,
         pause_s: float,
     ) -> None:
-        self.failure: BaseException | None = None
-        self._chance = chance
+        super().__init__(chance, pause_s)
         self._broker = broker
         self._prefix = prefix
         self._targets = targets
         self._history = history
-        self._pause_s = pause_s
         self._sent = 0
         self._producer: Producer | None = None
-
-    def run(self, stop: threading.Event) -> None:
-        """Work; what was not foreseen ends this thread and is kept as ``failure``."""
-        try:
-            while not stop.wait(self._chance.expovariate(1 / self._pause_s)):
-                if self._targets.captured.is_set():
-                    self._turn()
-        except BaseException as error:  # noqa: BLE001 - told by the round, which would miss a thread's end
-            self.failure = error
 
     def finish(self) -> None:
         """Have everything go on that is paused. Raises TimeoutError if the broker does not take that."""
@@ -89,7 +79,10 @@ class Operator:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"the broker takes no signal for {LAST_S} s")
 
-    def _turn(self) -> None:
+    def turn(self) -> None:
+        """One signal."""
+        if not self._targets.captured.is_set():
+            return
         kind = self._chance.choices(list(_KINDS), list(_KINDS.values()))[0]
         if kind == "execute-snapshot":
             if len(self._history.readings) < MOST_READINGS:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.chaos.acting import Actor
 from tests.chaos.alterations import Alterations
 from tests.chaos.checker import Verdict, check
 from tests.chaos.connector import Connector
@@ -21,7 +22,6 @@ from tests.chaos.history import History
 from tests.chaos.kinds import DOCUMENT
 from tests.chaos.metadata import Told, misfits
 from tests.chaos.plan import PREFIX, Plan
-from tests.chaos.scene import Actor
 from tests.chaos.schema import CREATE_JOURNAL, CREATE_NOISE, DATABASE, FIRST_KEYS, JOURNAL, Catalog
 from tests.chaos.servers import Act
 from tests.chaos.signals import Operator

@@ -18,11 +18,13 @@ from typing import Any
 import pymysql
 
 from tests.chaos import kinds
+from tests.chaos.acting import Actor
 from tests.chaos.features import Features
 from tests.chaos.history import History
 from tests.chaos.schema import DATABASE, JOURNAL, NOISE, Catalog, TableModel
 from tests.servers import PrivateDatabase
 
+PAUSE_S = 0.03
 DUPLICATE, LOCK_TIMEOUT, DEADLOCK = 1062, 1205, 1213
 # A table that was altered, renamed or dropped since its model was taken.
 CHANGED = {1054, 1146, 1412, 1364, 1051, 1136, 1091}
@@ -44,23 +46,21 @@ class Abandoned(Exception):
 
 @dataclass
 class Pace:
-    """How hard the workload works: the mean pause between two transactions, and what is large."""
+    """How hard the workload works: what is large."""
 
-    pause_s: float = 0.03
     large_rows: int = 4_000
 
 
-class Writer:
+class Writer(Actor):
     """One connection's worth of work, until ``stop`` is set. Runs in a thread of its own."""
 
     def __init__(
         self, name: str, chance: random.Random, server: PrivateDatabase, catalog: Catalog, history: History
     ) -> None:
+        super().__init__(chance, PAUSE_S)
         self.name = name
         self.pace = Pace()
         self.features = Features()
-        self.failure: BaseException | None = None
-        self._chance = chance
         self._server = server
         self._catalog = catalog
         self._history = history
@@ -76,14 +76,10 @@ class Writer:
         return None if connection is None else int(connection.thread_id())
 
     def run(self, stop: threading.Event) -> None:
-        """Work; what was not foreseen ends this writer and is kept as ``failure``."""
         try:
-            while not stop.wait(self._chance.expovariate(1 / self.pace.pause_s)):
-                self.turn()
-        except BaseException as error:  # noqa: BLE001 - told by the round, which would miss a thread's end
-            self.failure = error
+            super().run(stop)
         finally:
-            self._let_go()
+            self.close()
 
     def turn(self) -> None:
         """One transaction, whatever becomes of it."""
@@ -107,7 +103,7 @@ class Writer:
         except pymysql.err.MySQLError as error:
             require_foreseen(error)
             self._history.undo(tag)
-            self._let_go()
+            self.close()
         else:
             for what in self._did:
                 self._history.count(what)
@@ -132,11 +128,11 @@ class Writer:
     def finish(self) -> None:
         """Leave nothing prepared behind: it would keep its rows locked and out of sight."""
         self.features = replace(self.features, xa=True)
-        self._let_go()
+        self.close()
         self._connected()
-        self._let_go()
+        self.close()
 
-    def _let_go(self) -> None:
+    def close(self) -> None:
         if self._connection is not None:
             with suppress(pymysql.err.MySQLError, OSError):
                 self._connection.close()
@@ -178,11 +174,11 @@ class Writer:
             except pymysql.err.MySQLError as error:
                 require_foreseen(error)
                 self._history.lose_sight(tag)
-                self._let_go()
+                self.close()
                 return
             self._did.append("xa prepare")
             if self._chance.random() < 0.3:
-                self._let_go()  # the next connection finds it
+                self.close()  # the next connection finds it
             else:
                 self._decide(cursor, name, tag)
 
@@ -195,7 +191,7 @@ class Writer:
         except pymysql.err.MySQLError as error:
             require_foreseen(error)
             self._history.lose_sight(tag)
-            self._let_go()
+            self.close()
             return
         self._history.count("xa commit" if commit else "xa rollback")
         if commit:
@@ -223,7 +219,7 @@ class Writer:
         except pymysql.err.MySQLError as error:
             require_foreseen(error)
             self._history.lose_sight(tag)
-            self._let_go()
+            self.close()
         else:
             self._history.acknowledge(tag)
 
@@ -238,7 +234,7 @@ class Writer:
         except pymysql.err.MySQLError as error:
             require_foreseen(error)
             self._history.lose_sight(tag)
-            self._let_go()
+            self.close()
             return
         finally:
             if self._connection is not None:

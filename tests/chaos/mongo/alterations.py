@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,6 +11,7 @@ from typing import Any
 import pymongo
 from pymongo.errors import OperationFailure, PyMongoError
 
+from tests.chaos.acting import Actor
 from tests.chaos.history import History
 from tests.chaos.mongo.answers import require_foreseen
 from tests.chaos.mongo.catalog import DATABASE, SECOND, Catalog, CollectionModel
@@ -22,39 +22,29 @@ TAKEN, ABSENT = 48, 26
 Document = dict[str, Any]
 
 
-class Alterations:
+class Alterations(Actor):
     """Changes a random collection now and then, while no writer is at work. Runs in a thread of its own."""
 
     name = "alterations"
 
     def __init__(self, chance: random.Random, url: str, catalog: Catalog, history: History, pause_s: float) -> None:
-        self.failure: BaseException | None = None
+        super().__init__(chance, pause_s)
         self.done = 0
         self.images = False
         """Whether collections keep images of their documents: it is switched on the way, unless they always have to."""
         self.always_images = False
         self.renames = True
-        self._chance = chance
         self._url = url
         self._catalog = catalog
         self._history = history
-        self._pause_s = pause_s
         self._homes: dict[bytes, int] = {}
         """By the server's own mark of a collection."""
         self._next_home = 1
 
-    def run(self, stop: threading.Event) -> None:
-        """Work; what was not foreseen ends this thread and is kept as ``failure``."""
-        try:
-            while not stop.wait(self._chance.expovariate(1 / self._pause_s)):
-                # What is then read under two names is more than the checker can follow.
-                if self._catalog.captured.is_set():
-                    self.turn()
-        except BaseException as error:  # noqa: BLE001 - told by the round, which would miss a thread's end
-            self.failure = error
-
     def turn(self) -> None:
-        """One command."""
+        """One command. None before the snapshot is captured: what is then read under two names is more than the checker can follow."""
+        if not self._catalog.captured.is_set():
+            return
         with self._catalog.gate.alone():
             name, act = self._chance.choices(self._acts, [weight for weight, _ in self._weights])[0]
             if act(self):

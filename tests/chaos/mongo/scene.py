@@ -14,6 +14,7 @@ from typing import Any
 
 import pymongo
 
+from tests.chaos.acting import Actor
 from tests.chaos.checker import Verdict
 from tests.chaos.connector import Connector, end
 from tests.chaos.evidence import keep
@@ -30,7 +31,6 @@ from tests.chaos.mongo.fold import Terms
 from tests.chaos.mongo.truth import Truth, read_truth
 from tests.chaos.mongo.writer import Pace, Writer
 from tests.chaos.plan import PREFIX, Plan, RoundFailed
-from tests.chaos.scene import Actor
 from tests.chaos.servers import Act
 from tests.chaos.signals import Operator
 from tests.chaos.topics import Partitions

@@ -18,11 +18,13 @@ from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError, OperationFailure, PyMongoError
 
+from tests.chaos.acting import Actor
 from tests.chaos.history import History
 from tests.chaos.mongo import updates, values
 from tests.chaos.mongo.answers import DUPLICATE, REFUSED, require_foreseen
 from tests.chaos.mongo.catalog import DATABASE, JOURNAL, Catalog, CollectionModel
 
+PAUSE_S = 0.03
 Document = dict[str, Any]
 Where = Collection[Document]
 Session = ClientSession | None
@@ -34,22 +36,20 @@ class Abandoned(Exception):
 
 @dataclass
 class Pace:
-    """How hard the workload works: the mean pause between two transactions, and what is large."""
+    """How hard the workload works: what is large."""
 
-    pause_s: float = 0.03
     large: int = 4_000
     before: bool = True
     """Deletes can be told from their records alone."""
 
 
-class Writer:
+class Writer(Actor):
     """One connection's worth of work, until ``stop`` is set. Runs in a thread of its own."""
 
     def __init__(self, name: str, chance: random.Random, url: str, catalog: Catalog, history: History) -> None:
+        super().__init__(chance, PAUSE_S)
         self.name = name
         self.pace = Pace()
-        self.failure: BaseException | None = None
-        self._chance = chance
         self._url = url
         self._catalog = catalog
         self._history = history
@@ -58,21 +58,17 @@ class Writer:
         self._low = self._high = 0
         self._did: list[str] = []
 
-    def run(self, stop: threading.Event) -> None:
-        """Work; what was not foreseen ends this writer and is kept as ``failure``."""
-        try:
-            while not stop.wait(self._chance.expovariate(1 / self.pace.pause_s)):
-                self.turn()
-        except BaseException as error:  # noqa: BLE001 - told by the round, which would miss a thread's end
-            self.failure = error
-        finally:
-            self.close()
-
     def close(self) -> None:
         """Let go of the connections."""
         if self._connected is not None:
             self._connected.close()
             self._connected = None
+
+    def run(self, stop: threading.Event) -> None:
+        try:
+            super().run(stop)
+        finally:
+            self.close()
 
     def turn(self) -> None:
         """One statement or transaction, whatever becomes of it."""
