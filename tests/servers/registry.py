@@ -7,6 +7,7 @@ https://docs.confluent.io/platform/current/schema-registry/develop/api.html
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from base64 import b64encode
 from collections.abc import Callable
@@ -85,6 +86,15 @@ def _canonical(text: Any) -> str:
     return json.dumps(document, separators=(",", ":"))
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that is killed while it asks is no news."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class SmallRegistry:
     """The server. ``login`` is what clients must send as ``Authorization``; ``requests`` counts those that were answered."""
 
@@ -107,8 +117,7 @@ class SmallRegistry:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", port), Handler)
         self.port = self._server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
@@ -129,6 +138,8 @@ class SmallRegistry:
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
         length = int(handler.headers.get("Content-Length", 0))
         text = handler.rfile.read(length) if length else b"{}"
+        if len(text) < length:
+            raise ConnectionResetError("the client was killed while it asked")
         self.requests.append(f"{handler.command} {handler.path}")
         try:
             self._admit(handler.headers.get("Authorization"))
