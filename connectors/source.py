@@ -260,13 +260,13 @@ class SnapshotProgress:
     kind: str
     """``initial`` or ``incremental``."""
     table: str
-    """The table that is being read, as ``database.table``."""
+    """The table that is being read, as ``database.table``; several with commas."""
     rows: int
     """Read so far, of all its tables."""
     table_rows: int
     """Of them from ``table``."""
     table_estimate: int
-    """Rows that the server believes ``table`` to have; 0 if it does not say."""
+    """Rows that the server believes them to have; 0 if it does not say."""
     tables_left: int
     """That are not read whole yet."""
     rows_per_s: float

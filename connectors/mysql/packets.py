@@ -106,6 +106,10 @@ class PacketReader:
         found, self._at, self._sequence = plain_transactions(self._data, self._at, self._sequence, largest)
         return self._data, found
 
+    def fileno(self) -> int:
+        """The socket's descriptor, to wait for more: when there is nothing to be read here, nothing has arrived unread."""
+        return self._socket.fileno()
+
     def release(self) -> None:
         """Leave the socket as it was found, to one who believes to know how long it waits."""
         self._socket.settimeout(self._timeout_before)

@@ -26,6 +26,10 @@ class ResultRows:
         self._definitions_left = columns + 2  # their number before them, and an EOF after
         self.ended = False
 
+    def fileno(self) -> int:
+        """The descriptor by which to wait for more, once a read gave nothing."""
+        return self._packets.fileno()
+
     def read(self, timeout_s: float, late: Callable[[], bool]) -> tuple[list[bytes], int]:
         """The rows that have arrived, as the server sent them, and their bytes; waits at most ``timeout_s`` seconds for each packet.
 

@@ -18,15 +18,30 @@ from streamtrain.tls import Tls
 
 _COMMENT_MARK = re.compile(r"/\*M?!\d*\s*|\s*\*/")
 _Name = tuple[str, str]
+_TABLES = "SELECT TABLE_SCHEMA, TABLE_NAME, ENGINE, TABLE_TYPE, TABLE_COLLATION FROM information_schema.TABLES"
+_COLUMNS = (
+    "SELECT TABLE_NAME, COLUMN_NAME, COLUMN_TYPE, CHARACTER_SET_NAME, IS_NULLABLE, EXTRA, GENERATION_EXPRESSION, COLUMN_KEY"
+    " FROM information_schema.COLUMNS"
+)
+_INDEXES = "SELECT TABLE_NAME, INDEX_NAME, NON_UNIQUE, COLUMN_NAME, SUB_PART FROM information_schema.STATISTICS"
 
 
 def tables(connection: Connection, captures: Callable[[str, str], bool]) -> list[TableSchema]:
     """The tables for which ``captures(database, name)`` holds, by name. Views are none. Needs SELECT on them."""
+    return _tables(connection, captures, None)
+
+
+def one_table(connection: Connection, database: str, name: str) -> TableSchema | None:
+    """The table of this name; None if there is none. No other table is looked at, which may be locked for long."""
+    found = _tables(connection, lambda *seen: seen == (database, name), (database, name))
+    return found[0] if found else None
+
+
+def _tables(connection: Connection, captures: Callable[[str, str], bool], only: _Name | None) -> list[TableSchema]:
     found = {
         (database, name): (engine or "", kind == "SYSTEM VERSIONED", collation and charset_of_collation(collation))
         for database, name, engine, kind, collation in connection.query(
-            "SELECT TABLE_SCHEMA, TABLE_NAME, ENGINE, TABLE_TYPE, TABLE_COLLATION FROM information_schema.TABLES"
-            " WHERE TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED')"
+            f"{_TABLES} WHERE TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED'){_and(only or ())}", only or ()
         )
         if database.lower() not in SYSTEM_DATABASES and captures(database, name)
     }
@@ -34,8 +49,9 @@ def tables(connection: Connection, captures: Callable[[str, str], bool]) -> list
     marked: dict[_Name, set[str]] = defaultdict(set)
     indexes: dict[_Name, list[Index]] = defaultdict(list)
     for database in sorted({database for database, _ in found}):
-        _add_columns(connection, database, columns, marked)
-        _add_indexes(connection, database, indexes)
+        chosen = (database,) if only is None else only
+        _add_columns(connection, chosen, columns, marked)
+        _add_indexes(connection, chosen, indexes)
     schemas = []
     for name, (engine, versioned, charset) in sorted(found.items()):
         if own := columns.get(name):
@@ -72,13 +88,20 @@ def describe(url: str, table: str, tls: Tls | None = None) -> tuple[list[tuple[s
     )
 
 
+def _and(chosen: tuple[str, ...]) -> str:
+    """The condition on all tables, on those of a database, or on one of them."""
+    return "".join(f" AND {column} = %s" for column in ("TABLE_SCHEMA", "TABLE_NAME")[: len(chosen)])
+
+
 def _add_columns(
-    connection: Connection, database: str, columns: dict[_Name, list[Column]], marked: dict[_Name, set[str]]
+    connection: Connection,
+    chosen: tuple[str, ...],
+    columns: dict[_Name, list[Column]],
+    marked: dict[_Name, set[str]],
 ) -> None:
+    database = chosen[0]
     for name, column, declared, charset, nullable, extra, expression, key in connection.query(
-        "SELECT TABLE_NAME, COLUMN_NAME, COLUMN_TYPE, CHARACTER_SET_NAME, IS_NULLABLE, EXTRA, GENERATION_EXPRESSION,"
-        " COLUMN_KEY FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = %s ORDER BY TABLE_NAME, ORDINAL_POSITION",
-        (database,),
+        f"{_COLUMNS} WHERE TRUE{_and(chosen)} ORDER BY TABLE_NAME, ORDINAL_POSITION", chosen
     ):
         columns[database, name].append(
             Column(
@@ -102,12 +125,11 @@ def _plain_type(declared: str) -> str:
     return _COMMENT_MARK.sub("", declared).lower()
 
 
-def _add_indexes(connection: Connection, database: str, indexes: dict[_Name, list[Index]]) -> None:
+def _add_indexes(connection: Connection, chosen: tuple[str, ...], indexes: dict[_Name, list[Index]]) -> None:
+    database = chosen[0]
     parts: dict[tuple[str, str, bool], list[tuple[str | None, int | None]]] = defaultdict(list)
     for name, index, repeats, column, prefix in connection.query(
-        "SELECT TABLE_NAME, INDEX_NAME, NON_UNIQUE, COLUMN_NAME, SUB_PART FROM information_schema.STATISTICS"
-        " WHERE TABLE_SCHEMA = %s ORDER BY TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX",
-        (database,),
+        f"{_INDEXES} WHERE TRUE{_and(chosen)} ORDER BY TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX", chosen
     ):
         parts[name, index, not int(repeats)].append((column, prefix))
     for (name, index, unique), own in parts.items():

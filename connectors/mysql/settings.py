@@ -53,6 +53,8 @@ class MysqlSettings:
     ``binlog_annotate_row_events`` on MariaDB)."""
     chunk_rows: int = MOST_CHUNK_ROWS
     """Rows that a snapshot reads at once, at most, between two looks at the log."""
+    snapshot_sessions: int = 1
+    """Tables that a snapshot reads at once, each over a connection of its own."""
     range_rows: int = 50_000
     """Rows, about, of a table without a key that are read as of one moment, where ``snapshot_keys`` names a column."""
     snapshot_keys: Mapping[str, str] = field(default_factory=dict)

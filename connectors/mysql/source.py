@@ -29,9 +29,10 @@ from connectors.mysql.schema_log import SchemaLog
 from connectors.mysql.server import Flavor, Server, inspect, log_end
 from connectors.mysql.settings import MysqlSettings
 from connectors.mysql.snapshots.jobs import adapted, initial_jobs
+from connectors.mysql.snapshots.opening import SnapshotSettings
 from connectors.mysql.snapshots.renames import Captured
 from connectors.mysql.snapshots.signalled import obeyed
-from connectors.mysql.snapshots.snapshots import Snapshots, SnapshotSettings
+from connectors.mysql.snapshots.snapshots import Snapshots
 from connectors.mysql.snapshots.state import SnapshotState
 from connectors.mysql.stream import BinlogStream, StreamSettings
 from connectors.mysql.structures import adopt_missing, announced, structures_at
@@ -229,6 +230,7 @@ class MysqlSource:
 
     def _snapshots_at(self, server: Server, state: SnapshotState) -> Snapshots:
         settings = SnapshotSettings(
+            sessions=self._settings.snapshot_sessions,
             chunk_rows=self._settings.chunk_rows,
             range_rows=self._settings.range_rows,
             lock_wait_s=self._settings.lock_wait_s,

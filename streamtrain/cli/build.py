@@ -103,6 +103,7 @@ def mysql_settings(config: Config, part: MysqlConfig) -> MysqlSettings:
         server_id=part.server_id,
         include_schema_changes=part.include_schema_changes,
         snapshot_keys=dict(part.snapshot_keys),
+        snapshot_sessions=part.snapshot_sessions,
         tls=part.tls.settings(),
         modes=ValueModes(
             part.decimal_handling_mode,

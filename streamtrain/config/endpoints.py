@@ -135,6 +135,13 @@ class MysqlSource(DatabaseSource):
         description="The column by which a snapshot reads a table, `{DATABASE.TABLE: COLUMN}`: for a large table without a key, "
         "which is else read whole as of one moment, or one whose key does not do. An index on it is what makes it quick.",
     )
+    snapshot_sessions: Whole = Field(
+        default=2,
+        ge=1,
+        le=64,
+        description="Tables that a snapshot reads at once, each over a connection of its own, so that the server reads one while "
+        "rows of another arrive. They share the memory that one would take. A table without a key is read alone.",
+    )
 
 
 class SqliteSource(DatabaseSource):

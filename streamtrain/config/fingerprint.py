@@ -60,6 +60,7 @@ DOES_NOT_DECIDE: frozenset[str] = frozenset(
         "source.server_id",
         "source.signals",
         "source.snapshot_keys",
+        "source.snapshot_sessions",
         "source.after",
         "source.large_events",
         "source.store",

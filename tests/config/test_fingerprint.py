@@ -58,6 +58,7 @@ INDIFFERENT = {
     "source.server_id": 9,
     "source.signals": True,
     "source.snapshot_keys": {"shop.events": "at"},
+    "source.snapshot_sessions": 3,
     "source.after": "lookup",
     "source.store": "elsewhere.db",
     "source.large_events": "dead_letter",

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -279,7 +279,8 @@ SWAPPED = NameChanges({("d", "a"): ("d", "b"), ("d", "b"): ("d", "a")}, frozense
 
 def job(kind: Kind, *tables: TableTask) -> Job:
     """With ten rows published of its first table."""
-    return Job(kind, tables, after=Bound(("10",)), rows=10)
+    first, *others = tables
+    return Job(kind, (replace(first, after=Bound(("10",)), rows=10), *others))
 
 
 def renamed(job: Job, changes: NameChanges) -> tuple[Job, ...]:
@@ -294,7 +295,7 @@ def test_a_condition_stays_with_its_name_and_the_column_to_read_by_goes_with_its
         TableTask("d", "c", where="home = 3"),
         TableTask("d", "b", by="at"),
     )
-    assert (after.after, after.rows, after.rows_before) == (None, 0, 10)
+    assert (after.begun, after.rows, after.rows_before) == ([], 10, 10)
 
 
 def test_an_initial_snapshot_reads_a_table_that_joins_by_the_column_that_is_set_for_its_name() -> None:
@@ -316,7 +317,7 @@ def test_an_incremental_snapshot_is_not_joined_by_tables_that_it_was_not_about()
 def test_the_table_that_is_being_read_goes_on_where_it_is_when_others_behind_it_change_names() -> None:
     (after,) = renamed(job("initial", TableTask("d", "c"), TableTask("d", "b")), SWAPPED)
     assert [task.table for task in after.tables] == ["c", "b", "a"]
-    assert after.after == Bound(("10",))
+    assert [task.after for task in after.tables] == [Bound(("10",)), None, None]
 
 
 def test_a_job_ends_with_the_last_of_its_tables() -> None:

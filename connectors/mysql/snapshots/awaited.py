@@ -1,4 +1,4 @@
-"""A table that is not yet, where the log has been read to, what the server has under its name by now."""
+"""Tables of which nothing is read for now, but whose changes have to be routed."""
 
 from __future__ import annotations
 
@@ -10,18 +10,11 @@ from connectors.mysql.structure import Column, TableSchema
 from connectors.source import Change
 
 
-class AwaitedTable:
-    """It has been swapped for another table, or its key was altered: its rows are to be read once the log tells of that.
+class UnreadTable:
+    """Its changes pass as far as a snapshot has come with it."""
 
-    Until then its changes are those of the table that the log knows, whose ``plan`` it has. Nothing is read by it.
-    """
-
-    def __init__(self, plan: Plan, window: Window, there: TableSchema, end: LogPosition) -> None:
+    def __init__(self, plan: Plan, window: Window) -> None:
         self.plan = plan
-        self.there = there
-        """The table that the server has."""
-        self.end = end
-        """When the log has been read up to here, it has told of it."""
         self._window = window
 
     @property
@@ -32,6 +25,46 @@ class AwaitedTable:
     def route(self, change: Change) -> list[Change]:
         """What passes of a change of this table, in order."""
         return self._window.route(change)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class ParkedTable(UnreadTable):
+    """It was begun with others, and there are fewer sessions now: it is read on once there is one for it."""
+
+
+class AwaitedTable(UnreadTable):
+    """A table that is not yet, where the log has been read to, what the server has under its name by now.
+
+    It has been swapped for another table, or its key was altered: its rows are to be read once the log tells of that.
+    Until then its changes are those of the table that the log knows, whose ``plan`` it has. Nothing is read by it.
+    """
+
+    def __init__(self, plan: Plan, window: Window, there: TableSchema, end: LogPosition) -> None:
+        super().__init__(plan, window)
+        self.there = there
+        """The table that the server has."""
+        self.end = end
+        """When the log has been read up to here, it has told of it."""
+
+
+class MissingTable:
+    """A table that is not there: the log, read up to ``end``, will have told where it went."""
+
+    plan = None
+    altered = False
+
+    def __init__(self, end: LogPosition, *, incremental: bool) -> None:
+        self.end = end
+        self._incremental = incremental
+
+    def route(self, change: Change) -> list[Change]:
+        """What passes of a change of this table: the snapshot that holds changes back is to begin anew under another name."""
+        return [change] if self._incremental else []
+
+    def close(self) -> None:
+        """Nothing is held."""
 
 
 def read_alike(one: TableSchema, other: TableSchema, by: str | None) -> bool:

@@ -27,10 +27,10 @@ class Chunk:
     """None while SELECT is still at work, and for the last chunk of a table."""
     high: LogPosition | None = None
     """All that SELECT saw lies before it; None while SELECT is still at work."""
-    empty_behind: Sequence[TableTask] = ()
-    """After the last chunk of a table: those of the next tables that had no row when it was read."""
+    empty: Sequence[TableTask] = ()
+    """After the last chunk of a table: those of the other tables that had no row when it was read."""
     touched: set[str] = field(default_factory=set)
-    """Tables that are still to be read, and of which the log told something meanwhile."""
+    """Other tables of which not all is read, and of which the log told something meanwhile."""
     rows: Sequence[Row] = ()
     images: dict[Identity, tuple[Identity, Row | None]] = field(default_factory=dict)
     """By identity: place in the order, and the row."""

@@ -14,8 +14,9 @@ from connectors.mysql.preflight import look_into
 from connectors.mysql.server import Server
 from connectors.mysql.snapshot_point import SnapshotPoint, open_snapshot_point
 from connectors.mysql.snapshots.bounds import Bound
-from connectors.mysql.snapshots.chunked import Piece, empty_tables
+from connectors.mysql.snapshots.chunked import Others, Piece
 from connectors.mysql.snapshots.plan import Plan
+from connectors.mysql.snapshots.sessions import empty_tables
 from connectors.mysql.snapshots.state import TableTask
 from connectors.mysql.snapshots.window import Window
 from connectors.mysql.text_cells import cells
@@ -29,16 +30,17 @@ class ExactTable:
     """One table, or a range of it. The log is to be read to ``halt``, and no further, before ``pieces`` are taken.
 
     They are published at once or not at all: nothing tells how far one has come among rows that cannot be told apart.
+    No other table may be at work from ``fix`` on until then.
     """
 
-    def __init__(self, plan: Plan, window: Window, next_tables: Sequence[TableTask], range_rows: int) -> None:
+    def __init__(self, plan: Plan, window: Window, others: Others, range_rows: int) -> None:
         self.plan = plan
         self._window = window
-        self._next_tables = next_tables
+        self._others = others
         self._range_rows = range_rows
         self._point: SnapshotPoint | None = None
-        self._empty_behind: Sequence[TableTask] = ()
-        """Tables behind this one that keep their names meanwhile, and were empty a moment before."""
+        self._empty: Sequence[TableTask] = ()
+        """Other tables that keep their names meanwhile, and were empty a moment before."""
 
     @property
     def altered(self) -> bool:
@@ -66,12 +68,11 @@ class ExactTable:
             guard.query("SET SESSION lock_wait_timeout = %s", (lock_wait_s,))
             guard.query("START TRANSACTION")
             look_into(guard, self.plan.task.database, self.plan.task.table)
-            self._empty_behind = empty_tables(guard, self._next_tables)
+            self._empty = empty_tables(guard, self._others())
             self._fix(address, server, position, lock_wait_s)
 
     def _fix(self, address: Address, server: Server, position: LogPosition, lock_wait_s: int) -> None:
-        tasks = (self.plan.task, *self._next_tables)
-        names = {(task.database, task.table) for task in tasks}
+        names = {(task.database, task.table) for task in (self.plan.task, *self._others())}
         point = open_snapshot_point(address, server, lambda *name: name in names, lock_wait_s, self._settle)
         self._window.altered = self.plan.schema not in point.schemas
         if self._window.altered or point.position.is_before(position) or not self._named(point):
@@ -85,14 +86,14 @@ class ExactTable:
         for _ in range(PATIENCE):
             with suppress(SourceUnavailable):  # waited too long; a connection that broke says so again
                 connection.query(f"SELECT COUNT(*) FROM {table}{LOCK}")  # noqa: S608 - quoted
-                empty_tables(connection, self._empty_behind, LOCK)
+                empty_tables(connection, self._empty, LOCK)
                 return
 
     def _named(self, point: SnapshotPoint) -> bool:
         """Whether the tables have their names for as long as they are read; not if somebody waits to alter them."""
         point.connection.query("SET SESSION lock_wait_timeout = 1")
         try:
-            for task in (self.plan.task, *self._empty_behind):
+            for task in (self.plan.task, *self._empty):
                 look_into(point.connection, task.database, task.table)
         except SourceUnavailable:
             return False
@@ -110,7 +111,7 @@ class ExactTable:
             yield Piece(plan.reader.rows(chunk), after, ended=False, resumable=False)
             chunk = following
         ended = until is None
-        empty = empty_tables(connection, self._empty_behind) if ended else ()
+        empty = empty_tables(connection, self._empty) if ended else ()
         published: list[Row] = plan.reader.rows(chunk) if chunk else []
         self._window.after = until
         self.close()

@@ -10,7 +10,7 @@ from connectors.mysql.position import LogPosition
 from connectors.mysql.result_rows import ResultRows
 from connectors.mysql.snapshots.bounds import Bound
 from connectors.mysql.snapshots.plan import Plan
-from connectors.mysql.snapshots.sessions import Sessions
+from connectors.mysql.snapshots.sessions import ReadingSession
 from streamtrain.errors import SourceMisconfigured, SourceUnavailable
 
 _CHUNK_S = 0.1
@@ -18,6 +18,20 @@ _FEWEST_ROWS = 64
 _FIRST_ROWS = 1_024
 _MOST_BYTES = 8 << 20
 _LARGEST_STRETCH = 16
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkLimits:
+    """What is held of one table at a time."""
+
+    rows: int
+    bytes: int
+    """Of rows as the server sends them."""
+
+    @classmethod
+    def shared(cls, rows: int, sessions: int) -> ChunkLimits:
+        """Those of each of so many sessions, which hold no more together than one alone would."""
+        return cls(rows, _MOST_BYTES // sessions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,45 +50,50 @@ class ChunkReader:
     ``monotonic`` gives seconds that only rise.
     """
 
-    def __init__(self, sessions: Sessions, plan: Plan, most_rows: int, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, session: ReadingSession, plan: Plan, limits: ChunkLimits, monotonic: Callable[[], float]
+    ) -> None:
         self.plan = plan
-        self._sessions = sessions
+        self.session = session
         self._monotonic = monotonic
-        self._most_rows = most_rows
-        by_bytes = _MOST_BYTES // plan.row_bytes if plan.row_bytes else most_rows
-        self._rows = max(1, min(_FIRST_ROWS, by_bytes, self._most_rows))
+        self._limits = limits
+        by_bytes = limits.bytes // plan.row_bytes if plan.row_bytes else limits.rows
+        self._rows = max(1, min(_FIRST_ROWS, by_bytes, limits.rows))
         self._asked = 0
         self._result: ResultRows | None = None
         self._rows_arrived: list[bytes] = []
         self._bytes = 0
         self._cut = False
+        self._drained = False
         self._spent_s = 0.0
         self._stretched = 1
 
     def ask(self, after: Bound | None, position: LogPosition) -> bool:
         """Send the SELECT of the rows behind ``after``; False if it could not see yet all that is before ``position``."""
-        if position.skip_rows or not self._sessions.watermarks.low(position):
+        if position.skip_rows or not self.session.watermarks.low(position):
             return False
         self._asked = self._rows * self._stretched
         # One row more than is kept tells whether there are any behind.
-        statement = self.plan.statement(after, self._asked + 1, self._sessions.watermarks.lock)
+        statement = self.plan.statement(after, self._asked + 1, self.session.watermarks.lock)
         reader = self.plan.reader
-        self._result = self._sessions.reader.select(statement, reader.width, needs=f"SELECT ON {reader.quoted_name}")
+        self._result = self.session.connection.select(statement, reader.width, needs=f"SELECT ON {reader.quoted_name}")
         self._rows_arrived, self._bytes, self._cut, self._spent_s = [], 0, False, 0.0
+        self._drained = False
         return True
 
-    def take(self, timeout_s: float) -> Arrived | None:
+    def take(self) -> Arrived | None:
         """The chunk, once it has arrived whole; None if it has not yet, or has to be asked for again with more rows."""
         result, began = self._result, self._monotonic()
         if result is None:
             return None
         while not result.ended:
             try:
-                rows, size = result.read(timeout_s, lambda: self._monotonic() - began > _CHUNK_S)
+                rows, size = result.read(0.0, lambda: self._monotonic() - began > _CHUNK_S)
             except SourceUnavailable:
                 self._result = None
                 raise
             self._keep(rows, size)
+            self._drained = not rows
             if not rows or self._monotonic() - began > _CHUNK_S:
                 break
         self._spent_s += self._monotonic() - began
@@ -88,11 +107,16 @@ class ChunkReader:
         """Whether a SELECT has been sent of which not all has arrived."""
         return self._result is not None
 
+    @property
+    def awaited(self) -> ResultRows | None:
+        """The answer of which all was taken that has arrived, and more is to come."""
+        return self._result if self._drained else None
+
     def _keep(self, rows: list[bytes], size: int) -> None:
         self._bytes += size
         if not self._cut:
             self._rows_arrived += rows
-            self._cut = self._bytes > _MOST_BYTES * self._stretched  # what comes after it is asked for again
+            self._cut = self._bytes > self._limits.bytes * self._stretched  # what comes after it is asked for again
 
     def _bounded(self) -> Arrived | None:
         rows, self._rows_arrived = self._rows_arrived, []
@@ -118,7 +142,8 @@ class ChunkReader:
     def _stretch(self) -> None:
         """All rows shared one place: ask for more at once."""
         self._stretched *= 4
-        if self._stretched > _LARGEST_STRETCH:
+        rows, size = self._rows * self._stretched, self._limits.bytes * self._stretched
+        if rows > _LARGEST_STRETCH * self._limits.rows or size > _LARGEST_STRETCH * _MOST_BYTES:
             names = self.plan.ordering.names
             raise SourceMisconfigured(
                 f"{self.plan.name} has more than {self._asked} rows, or {self._bytes >> 20} MB, with one value of {names}",
@@ -128,7 +153,7 @@ class ChunkReader:
     def _adapt(self, count: int) -> None:
         """Ask for so many rows next time as keep us busy for the time that is meant."""
         factor = min(2.0, max(0.5, _CHUNK_S / max(self._spent_s, 1e-6)))
-        rows = min(self._most_rows, max(_FEWEST_ROWS, int(max(count, 1) * factor)))
-        if self._bytes > _MOST_BYTES // 2:
-            rows = min(rows, _MOST_BYTES * max(count, 1) // self._bytes)
+        rows = min(self._limits.rows, max(_FEWEST_ROWS, int(max(count, 1) * factor)))
+        if self._bytes > self._limits.bytes // 2:
+            rows = min(rows, self._limits.bytes * max(count, 1) // self._bytes)
         self._rows = max(1, rows)

@@ -8,7 +8,7 @@ that is dropped is not read any more; if it is made anew, the log tells of all i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from connectors.mysql.ddl.catalog import Name
 from connectors.mysql.ddl.renames import NameChanges
@@ -61,8 +61,7 @@ class _Renaming:
         names = [(task.database, task.table) for task in job.tables]
         kept = [self._task(name) for name in names if name not in self._gone]
         joining = [self._task(name) for name in self._targets if joins and name not in self._pending]
-        begun = job.next_table() if names[0] in self._gone or names[0] in self._former else job
-        return replace(begun, tables=(*kept, *joining))
+        return job.with_tables([*kept, *joining])
 
     def _captures_more(self) -> bool:
         """Whether a table was not captured under its old name, and is under its new one."""

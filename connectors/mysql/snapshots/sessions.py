@@ -1,43 +1,114 @@
-"""The connections that a snapshot reads by: one for the rows, and one for what has to be asked meanwhile."""
+"""The connections that snapshots read by: one for each table at work, and one for what has to be asked meanwhile."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import takewhile
+
 from connectors.mysql.address import Address
-from connectors.mysql.connection import Connection
+from connectors.mysql.connection import Connection, quote_table
 from connectors.mysql.server import Server, inspect
-from connectors.mysql.snapshots.watermarks import watermarks
+from connectors.mysql.snapshots.state import TableTask
+from connectors.mysql.snapshots.watermarks import Watermarks, watermarks
 from streamtrain.errors import SourceUnavailable
 
 READ_TIMEOUT_S = 3600.0
 """The longest wait for a row: finding the first that meets a condition may take long."""
+_LOCK_WAIT_S = 86_400
+"""Longer than any answer is waited for: MariaDB leaves out of information_schema what it could not lock in time."""
+_ROW_LOCK_WAIT_S = 1
+"""The log is not read meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingSession:
+    """A connection on which rows of one table arrive, and what makes its chunks exact."""
+
+    connection: Connection
+    watermarks: Watermarks
 
 
 class Sessions:
-    """Both connections, to one and the same server. Raises SourceUnavailable if they are not to the one that is followed."""
+    """Connections to one and the same server. Raises SourceUnavailable if they are not to the one that is followed.
+
+    ``control`` is for short questions: nothing is ever left to be read on it.
+    """
 
     def __init__(self, address: Address, server: Server, lock_wait_s: int) -> None:
+        self._address = address
+        self._server = server
+        self._lock_wait_s = lock_wait_s
         self._open: list[Connection] = []
+        self._idle: list[ReadingSession] = []
         try:
-            self.reader = self._connected(address, server, READ_TIMEOUT_S)
-            self.control = self._connected(address, server, None)
-            self.reader.query("SET SESSION net_write_timeout = %s", (int(READ_TIMEOUT_S),))
-            self.watermarks = watermarks(self.reader, self.control, server, lock_wait_s)
+            self.control = self._connected(Connection(address))
+            self.control.query("SET SESSION lock_wait_timeout = %s", (_LOCK_WAIT_S,))
+            self.control.query("SET SESSION innodb_lock_wait_timeout = %s", (_ROW_LOCK_WAIT_S,))
         except BaseException:
             self.close()
             raise
 
+    def lend(self) -> ReadingSession:
+        """A session for one table, to be given back or dropped."""
+        if self._idle:
+            return self._idle.pop()
+        reader = self._connected(Connection(self._address, query_timeout_s=READ_TIMEOUT_S))
+        reader.query("SET SESSION net_write_timeout = %s", (int(READ_TIMEOUT_S),))
+        return ReadingSession(reader, watermarks(reader, self.control, self._server, self._lock_wait_s))
+
+    def give_back(self, session: ReadingSession) -> None:
+        """Nothing is left to be read on ``session``."""
+        self._idle.append(session)
+
+    def drop(self, session: ReadingSession) -> None:
+        """End a session on which rows may still be arriving."""
+        self._open.remove(session.connection)
+        session.connection.close()
+
+    def empty(self, tasks: Sequence[TableTask], lock: str = "") -> list[TableTask]:
+        """As ``empty_tables``. One that somebody waits to alter, or holds rows of, is not known to be empty.
+
+        Who alters a table waits for its rows that are arriving here, so that it would not do to wait for him.
+        """
+        found = list[TableTask]()
+        if not tasks:
+            return found
+        self.control.query("SET SESSION lock_wait_timeout = 0")  # MySQL takes it for 1
+        with suppress(SourceUnavailable):
+            found.extend(takewhile(lambda task: is_empty(self.control, task, lock), tasks))
+        self.control.query("SET SESSION lock_wait_timeout = %s", (_LOCK_WAIT_S,))
+        return found
+
     def close(self) -> None:
-        """End both. Safe to call twice."""
+        """End all. Safe to call twice."""
         for connection in self._open:
             connection.close()
 
-    def _connected(self, address: Address, server: Server, timeout_s: float | None) -> Connection:
-        connection = Connection(address) if timeout_s is None else Connection(address, query_timeout_s=timeout_s)
+    def _connected(self, connection: Connection) -> Connection:
         self._open.append(connection)
         identity = inspect(connection).identity
-        if identity != server.identity:
+        if identity != self._server.identity:
             raise SourceUnavailable(
-                f"{address} is server {identity} now; the log is followed on {server.identity}",
+                f"{self._address} is server {identity} now; the log is followed on {self._server.identity}",
                 hint="source.url leads to more than one server: the connector goes on with one of them",
             )
         return connection
+
+
+def empty_tables(connection: Connection, tasks: Sequence[TableTask], lock: str = "") -> list[TableTask]:
+    """The tables before the first that has a row, or is not there: it may have another name.
+
+    ``lock`` is what a read has to end with that is to see rows which are in the log but not visible yet.
+    """
+    return list(takewhile(lambda task: is_empty(connection, task, lock), tasks))
+
+
+def is_empty(connection: Connection, task: TableTask, lock: str = "") -> bool:
+    """Whether the table is there and has no row; ``lock`` as for ``empty_tables``."""
+    there = "SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s"
+    if not connection.query(there, (task.database, task.table)):
+        return False
+    table = quote_table(task.database, task.table)
+    return not connection.query(f"SELECT 1 FROM {table} LIMIT 1{lock}")  # noqa: S608 - quoted

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from connectors.mysql.snapshots.state import Job, SnapshotState, TableTask
 from connectors.mysql.structure import TableSchema
@@ -21,7 +20,7 @@ def obeyed(state: SnapshotState, signal: Signal, captured: Sequence[TableSchema]
     if signal.kind == "stop-snapshot":
         return _stopped(state, signal)
     paused = signal.kind == "pause-snapshot"
-    return SnapshotState(tuple(replace(job, paused=paused) if job.kind == "incremental" else job for job in state.jobs))
+    return SnapshotState(tuple(job if job.kind == "initial" else job.with_pause(paused=paused) for job in state.jobs))
 
 
 def _begun(state: SnapshotState, signal: Signal, captured: Sequence[TableSchema], now_us: int) -> SnapshotState:
@@ -37,9 +36,12 @@ def _begun(state: SnapshotState, signal: Signal, captured: Sequence[TableSchema]
 
 
 def _stopped(state: SnapshotState, signal: Signal) -> SnapshotState:
-    jobs = list[Job]()
-    for job in state.jobs:
-        kept = tuple(task for task in job.tables if job.kind == "initial" or not signal.concerns(task.name))
-        if kept:
-            jobs.append(replace(job if kept[0] is job.tables[0] else job.next_table(), tables=kept))
-    return SnapshotState(tuple(jobs))
+    stopped = {
+        task.name
+        for job in state.jobs
+        if job.kind == "incremental"
+        for task in job.tables
+        if signal.concerns(task.name)
+    }
+    jobs = (job if job.kind == "initial" else job.without(stopped) for job in state.jobs)
+    return SnapshotState(tuple(job for job in jobs if job.tables))

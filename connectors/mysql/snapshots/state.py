@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -22,17 +22,29 @@ class TableTask:
     """An SQL condition on the rows that are read; None: all."""
     by: str | None = None
     """The column to read it by; None: its key."""
+    after: Bound | None = None
+    """Rows up to here are published; None: none of them."""
+    rows: int = 0
+    """Published of it."""
 
     @property
     def name(self) -> str:
         """``database.table``."""
         return f"{self.database}.{self.table}"
 
-    def to_json(self) -> str | dict[str, str | None]:
+    def to_json(self) -> str | dict[str, Any]:
         """The name alone where that says all."""
-        if self.where is None and self.by is None and "." not in self.database:
+        plain = self.where is None and self.by is None and self.after is None and not self.rows
+        if plain and "." not in self.database:
             return self.name
-        return {"database": self.database, "table": self.table, "where": self.where, "by": self.by}
+        return {
+            "database": self.database,
+            "table": self.table,
+            "where": self.where,
+            "by": self.by,
+            "after": None if self.after is None else list(self.after.texts),
+            "rows": self.rows,
+        }
 
     @classmethod
     def from_json(cls, document: Any) -> TableTask:
@@ -40,25 +52,42 @@ class TableTask:
         if isinstance(document, str):
             database, table = document.split(".", 1)
             return cls(database, table)
-        return cls(**document)
+        return cls(**{**document, "after": _bound(document.get("after"))})
+
+
+def _bound(texts: Any) -> Bound | None:
+    return None if texts is None else Bound(tuple(texts))
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Tables to be read one after another; the first of them is the one at work."""
+    """Tables to be read, several of them at once. Those that are done are no longer among them."""
 
     kind: Kind
     tables: tuple[TableTask, ...]
     id: str = ""
     """The signal's; empty for what was begun without one."""
-    after: Bound | None = None
-    """Rows of the first table up to here are published; None: none of them."""
-    rows: int = 0
-    """Published of the first table."""
     rows_before: int = 0
-    """Published of the tables before it."""
+    """Published of tables that are no longer among ``tables``."""
     started_us: int = 0
     paused: bool = False
+
+    @property
+    def rows(self) -> int:
+        """Published of all its tables."""
+        return self.rows_before + sum(task.rows for task in self.tables)
+
+    @property
+    def begun(self) -> list[TableTask]:
+        """Tables of which a part is published, so that it matters how far each of them has come."""
+        return [task for task in self.tables if task.after is not None]
+
+    def task(self, name: str) -> TableTask:
+        """Its table of this name. Raises KeyError if it has none."""
+        for task in self.tables:
+            if task.name == name:
+                return task
+        raise KeyError(name)
 
     def to_json(self) -> dict[str, Any]:
         """As it is kept in the position."""
@@ -66,8 +95,6 @@ class Job:
             "kind": self.kind,
             "id": self.id,
             "tables": [table.to_json() for table in self.tables],
-            "after": None if self.after is None else list(self.after.texts),
-            "rows": self.rows,
             "rows_before": self.rows_before,
             "started_us": self.started_us,
             "paused": self.paused,
@@ -76,18 +103,35 @@ class Job:
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Job:
         """Raises TypeError, KeyError or ValueError on anything else."""
-        after = document["after"]
-        return cls(
-            **{
-                **document,
-                "tables": tuple(TableTask.from_json(table) for table in document["tables"]),
-                "after": None if after is None else Bound(tuple(after)),
-            }
-        )
+        fields = dict(document)
+        tables = [TableTask.from_json(table) for table in fields.pop("tables")]
+        if "after" in fields:  # one table was read at a time, and how far it had come was told of the job
+            after, rows = _bound(fields.pop("after")), fields.pop("rows")
+            tables[:1] = [replace(table, after=after, rows=rows) for table in tables[:1]]
+        return cls(**fields, tables=tuple(tables))
 
-    def next_table(self) -> Job:
-        """The same without its first table, which is done."""
-        return replace(self, tables=self.tables[1:], after=None, rows=0, rows_before=self.rows_before + self.rows)
+    def with_tables(self, tables: Sequence[TableTask]) -> Job:
+        """The same with other tables; what was published of those that are left out stays published."""
+        return replace(self, tables=tuple(tables), rows_before=self.rows - sum(task.rows for task in tables))
+
+    def without(self, gone: Container[str]) -> Job:
+        """The same without tables of these names; the same object if it has none of them."""
+        kept = [task for task in self.tables if task.name not in gone]
+        return self if len(kept) == len(self.tables) else self.with_tables(kept)
+
+    def with_pause(self, *, paused: bool) -> Job:
+        """The same, paused or not; the same object if it is so already."""
+        return self if self.paused == paused else replace(self, paused=paused)
+
+    def advanced(self, name: str, after: Bound | None, count: int) -> Job:
+        """The same once ``count`` more rows of a table are published, up to ``after``."""
+        return replace(
+            self,
+            tables=tuple(
+                replace(task, after=after, rows=task.rows + count) if task.name == name else task
+                for task in self.tables
+            ),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +164,9 @@ class SnapshotState:
         """The same with initial snapshots first: until they are done, changes of their tables do not pass."""
         return SnapshotState(tuple(sorted(self.jobs, key=lambda job: job.kind != "initial")))
 
-    def replaced(self, job: Job, by: Job | None) -> SnapshotState:
-        """The same with one job in another state, or gone."""
-        return SnapshotState(
-            tuple(each for old in self.jobs if (each := by if old is job else old) is not None and each.tables)
-        )
+    def replaced(self, job: Job, by: Job) -> SnapshotState:
+        """The same with one job in another state; it is gone if no table of it is left."""
+        return SnapshotState(tuple(each for old in self.jobs if (each := by if old is job else old).tables))
 
     def unread(self) -> frozenset[str]:
         """Tables of initial snapshots of which not all has been published."""
@@ -132,10 +174,4 @@ class SnapshotState:
 
     def without(self, gone: Container[str]) -> SnapshotState:
         """The same without tables of these names."""
-        jobs = list[Job]()
-        for job in self.jobs:
-            kept = tuple(table for table in job.tables if table.name not in gone)
-            if kept:
-                started = job if job.tables[0] == kept[0] else job.next_table()
-                jobs.append(replace(started, tables=kept))
-        return SnapshotState(tuple(jobs))
+        return SnapshotState(tuple(kept for job in self.jobs if (kept := job.without(gone)).tables))

@@ -1,0 +1,114 @@
+"""Looks at a table that is to be read: how, and whether it can be yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from connectors.mysql.address import Address
+from connectors.mysql.position import LogPosition
+from connectors.mysql.schema import one_table
+from connectors.mysql.server import Server, log_end
+from connectors.mysql.snapshots.awaited import AwaitedTable, MissingTable, ParkedTable, UnreadTable, read_alike
+from connectors.mysql.snapshots.chunked import ChunkedTable, Others
+from connectors.mysql.snapshots.exact import ExactTable
+from connectors.mysql.snapshots.jobs import require_transactional
+from connectors.mysql.snapshots.plan import Plan, planned, read_as_of_a_moment
+from connectors.mysql.snapshots.reader import ChunkLimits, ChunkReader
+from connectors.mysql.snapshots.renames import Captured
+from connectors.mysql.snapshots.sessions import Sessions
+from connectors.mysql.snapshots.state import Job, TableTask
+from connectors.mysql.snapshots.window import Window
+from connectors.mysql.structure import TableSchema
+from connectors.mysql.value_modes import ValueModes
+
+OpenTable = ChunkedTable | ExactTable | UnreadTable | MissingTable
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotSettings:
+    """How tables are read."""
+
+    sessions: int
+    """Tables that are read at once."""
+    chunk_rows: int
+    """In one chunk at most."""
+    range_rows: int
+    """In one range of a table without a key, about."""
+    lock_wait_s: int
+    clock: Callable[[], float]
+    """Seconds since 1970."""
+    monotonic: Callable[[], float]
+    modes: ValueModes
+    structure_of: Callable[[str, str], object]
+    """The structure of a table as of the place to which the log has been read: another object after each change of it."""
+    captured: Captured
+
+
+class Opener:
+    """Opens tables over connections of its own. ``close`` lets go of these."""
+
+    def __init__(self, address: Address, server: Server, settings: SnapshotSettings) -> None:
+        self._address = address
+        self._server = server
+        self._settings = settings
+        self._sessions: Sessions | None = None
+        self._told: dict[str, TableSchema] = {}
+        """Tables of which the log has told as far as it ever will, by name, as the server has them."""
+
+    def structure(self, task: TableTask) -> object:
+        """The table's structure as far as the log is read: another object after each change of it."""
+        return self._settings.structure_of(task.database, task.table)
+
+    def as_of_a_moment(self, task: TableTask) -> bool:
+        """Whether the table, as the log knows it, cannot be read while others are."""
+        known = self.structure(task)
+        return isinstance(known, TableSchema) and read_as_of_a_moment(known, task.by, self._settings.modes)
+
+    def open(self, job: Job, task: TableTask, others: Others, *, parked: bool) -> OpenTable:
+        """The table as it is to be read now, or waited for."""
+        sessions = self._connected()
+        found = one_table(sessions.control, task.database, task.table)
+        if found is None:
+            return MissingTable(log_end(sessions.control, self._server), incremental=job.kind == "incremental")
+        require_transactional(found)
+        known = self.structure(task)
+        ahead = self._is_ahead(found, known, task)
+        schema = known if ahead and isinstance(known, TableSchema) else found
+        plan = planned(sessions.control, schema, task, self._settings.modes)
+        window = Window(plan, task.after, incremental=job.kind == "incremental")
+        if ahead:
+            return AwaitedTable(plan, window, found, log_end(sessions.control, self._server))
+        if not plan.merged:
+            return ExactTable(plan, window, others, self._settings.range_rows)
+        if parked:
+            return ParkedTable(plan, window)
+        return ChunkedTable(sessions, self._reader(sessions, plan), window, others)
+
+    def told(self, table: AwaitedTable) -> None:
+        """The log has told of the table that the server has."""
+        self._told[table.plan.name] = table.there
+
+    def fix(self, table: ExactTable, position: LogPosition) -> None:
+        """Choose the moment as of which ``table`` is read, if it can be while the log is read up to ``position``."""
+        table.fix(self._address, self._server, position, self._settings.lock_wait_s)
+
+    def close(self) -> None:
+        """Let go of the connections. Safe to call twice; tables that are opened later have new ones."""
+        if self._sessions is not None:
+            self._sessions.close()
+            self._sessions = None
+
+    def _connected(self) -> Sessions:
+        if self._sessions is None:
+            self._sessions = Sessions(self._address, self._server, self._settings.lock_wait_s)
+        return self._sessions
+
+    def _reader(self, sessions: Sessions, plan: Plan) -> ChunkReader:
+        limits = ChunkLimits.shared(self._settings.chunk_rows, self._settings.sessions)
+        return ChunkReader(sessions.lend(), plan, limits, self._settings.monotonic)
+
+    def _is_ahead(self, there: TableSchema, known: object, task: TableTask) -> bool:
+        """Whether what the server has under this name is not what the log, as far as it is read, tells of."""
+        alike = not isinstance(known, TableSchema) or read_alike(known, there, task.by)
+        return not alike and there != self._told.get(task.name)
