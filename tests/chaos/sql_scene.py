@@ -82,7 +82,7 @@ class SqlScene:
 
     @property
     def features(self) -> list[str]:
-        return self._features.names()
+        return [*self._features.names(), f"{self.config['source']['snapshot_sessions']} tables read at once"]
 
     @property
     def captured(self) -> threading.Event:
@@ -97,7 +97,7 @@ class SqlScene:
         source = {
             "kind": "mysql", "url": self.server.url, "include": [f"{DATABASE}.t*", f"{DATABASE}.{JOURNAL}"],
             "transaction_metadata": chance.random() < 0.5, "commit_rows": chance.choice([100, 1_000, 8_000]), "commit_ms": chance.choice([5, 20, 50]),
-            "signals": features.signals,
+            "signals": features.signals, "snapshot_sessions": self._plan.chance("sessions").choice([1, 2, 4]),
         }  # fmt: skip
         topic: dict[str, Any] = {"partitions": chance.choice([1, 1, 3])}
         if features.avro:
