@@ -9,7 +9,7 @@ doubled or out of order shows at the next one of its key, and a wrong value ther
 from __future__ import annotations
 
 import heapq
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -301,10 +301,15 @@ class _Namings:
 
     def home(self, name: str, major: int) -> int | None:
         """The table that TRUNCATE emptied: names do not change between it and the journal's row before it."""
-        at = bisect_right(self._from, major) - 1
-        return self._names[max(at, 0)].get(name) if self._names else None
+        homes = [names[name] for names in self._at(major, 1) if name in names]
+        return homes[-1] if homes else None
 
     def homes(self, name: str, major: int) -> set[int | None]:
         """The tables that a row under this name may be of: the name may have changed since the journal's last row."""
-        at = bisect_right(self._from, major) - 1
-        return {names.get(name) for names in self._names[max(at, 0) : at + 2]}
+        return {names.get(name) for names in self._at(major, 2)}
+
+    def _at(self, major: int, count: int) -> list[dict[str, int]]:
+        """All names at one place, and so many places on. Rows of the journal that a snapshot has read are at one place."""
+        at = max(bisect_right(self._from, major) - 1, 0)
+        first = bisect_left(self._from, self._from[at]) if self._from else 0
+        return self._names[first : at + count]

@@ -210,6 +210,18 @@ def test_columns_that_are_altered_without_a_record_are_followed(story: Story) ->
     assert [str(one) for one in verdict.differences] == []
 
 
+def test_a_table_is_followed_that_is_dropped_while_a_snapshot_reads_the_journal(story: Story) -> None:
+    dropped = story.transaction()
+    story.history.name(dropped, {"t1": 1})
+    del story.rows[2]
+    story.history.captured_at = story.history.begin()[1]
+    story.partitions[JOURNAL] = [
+        replace(record, op="r", source={**(record.source or {}), "gtid": None, "snapshot": "true"})
+        for record in story.partitions[JOURNAL]
+    ]
+    assert story.judged().differences == []
+
+
 def test_a_truncate_empties_the_table_that_has_the_name_then(story: Story) -> None:
     tag = story.transaction()
     story.history.name(tag, {"t1": 2, "t2": 1})
