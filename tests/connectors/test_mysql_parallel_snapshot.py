@@ -175,6 +175,28 @@ def test_the_first_and_the_last_row_are_marked_in_whatever_order_tables_are_read
         assert {marker for _, marker in own[1:-1]} <= {"true"}
 
 
+def test_a_table_of_which_the_log_has_not_told_yet_is_waited_for(sql_server: Database, sql_database: str) -> None:
+    numbered(sql_server, sql_database, a=3)
+    signals = Signals()
+    with closing(source_with(sql_server, f"{sql_database}.*", signals, snapshot_sessions=2, max_rows=3)) as source:
+        source.open(None)
+        read_to_end(source)
+        sql_server.execute(
+            "CREATE TABLE b (old INT PRIMARY KEY)", *(f"INSERT INTO b VALUES ({number})" for number in range(20)),
+            "RENAME TABLE b TO gone", "CREATE TABLE b (id INT PRIMARY KEY, v INT)", "INSERT INTO b VALUES (1, 1), (2, 2)",
+            database=sql_database,
+        )  # fmt: skip
+        signals.send("execute-snapshot", f"{sql_database}[.]b")
+        changes, position = list[Change](), None
+        while position is None or "snapshots" in position or len(changes) < 22:
+            batch = source.read(0.02)
+            changes += batch.changes
+            position = batch.position
+    again = [(table, number) for table, number, marker in marked(changes) if marker == "incremental"]
+    assert again == [("gone", number) for number in range(20)]
+    assert [after for op, _, after in seen(changes) if op is Op.CREATE][20:] == [(1, 1), (2, 2)]
+
+
 def until_begun(source: MysqlSource, *tables: str) -> tuple[list[Change], Position]:
     """What comes until a part of each table is read."""
     changes = list[Change]()

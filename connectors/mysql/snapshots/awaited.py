@@ -50,17 +50,19 @@ class AwaitedTable(UnreadTable):
 
 
 class MissingTable:
-    """A table that is not there: the log, read up to ``end``, will have told where it went."""
+    """A table that the server has not, or the log does not know yet: read up to ``end``, it will have told of it."""
 
     plan = None
     altered = False
 
-    def __init__(self, end: LogPosition, *, incremental: bool) -> None:
+    def __init__(self, there: TableSchema | None, end: LogPosition, *, incremental: bool) -> None:
+        self.there = there
+        """The table that the server has."""
         self.end = end
         self._incremental = incremental
 
     def route(self, change: Change) -> list[Change]:
-        """What passes of a change of this table: the snapshot that holds changes back is to begin anew under another name."""
+        """What passes of a change of this table: none of one that was begun and has another name, to be read anew under it."""
         return [change] if self._incremental else []
 
     def close(self) -> None:

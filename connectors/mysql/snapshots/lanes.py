@@ -73,7 +73,7 @@ class Lanes:
         self._rested = False
         for task in self._due(self.job):
             table = self._open(self.job, task)
-            if isinstance(table, MissingTable) and task.name in self._told:
+            if isinstance(table, MissingTable) and table.there is None and task.name in self._told:
                 return task.name
             self._lanes[task.name] = Lane(task, table, self._opener.structure(task))
             self._told.discard(task.name)
@@ -86,12 +86,12 @@ class Lanes:
             table = lane.table
             if isinstance(table, MissingTable):
                 if not position.is_before(table.end):
-                    self._told.add(name)
+                    self._has_told(name, table)
                     self.end(name)
             elif table.altered or self._opener.structure(lane.task) is not lane.structure:
                 self.end(name)
             elif isinstance(table, AwaitedTable) and not position.is_before(table.end):
-                self._opener.told(table)
+                self._opener.told(name, table.there)
                 self.end(name)
 
     def route(self, change: Change) -> list[Change] | None:
@@ -134,6 +134,12 @@ class Lanes:
             self.end(name)
         self._told.clear()
         self.job = None
+
+    def _has_told(self, name: str, table: MissingTable) -> None:
+        if table.there is None:
+            self._told.add(name)
+        else:
+            self._opener.told(name, table.there)
 
     def _more_arrives(self) -> bool:
         """Whether rows come for a table that waits for them: it is worth while to look again."""

@@ -69,10 +69,10 @@ class Opener:
         """The table as it is to be read now, or waited for."""
         sessions = self._connected()
         found = one_table(sessions.control, task.database, task.table)
-        if found is None:
-            return MissingTable(log_end(sessions.control, self._server), incremental=job.kind == "incremental")
-        require_transactional(found)
         known = self.structure(task)
+        if found is None or (known is None and found != self._told.get(task.name)):
+            return MissingTable(found, log_end(sessions.control, self._server), incremental=job.kind == "incremental")
+        require_transactional(found)
         ahead = self._is_ahead(found, known, task)
         schema = known if ahead and isinstance(known, TableSchema) else found
         plan = planned(sessions.control, schema, task, self._settings.modes)
@@ -85,9 +85,9 @@ class Opener:
             return ParkedTable(plan, window)
         return ChunkedTable(sessions, self._reader(sessions, plan), window, others)
 
-    def told(self, table: AwaitedTable) -> None:
-        """The log has told of the table that the server has."""
-        self._told[table.plan.name] = table.there
+    def told(self, name: str, there: TableSchema) -> None:
+        """The log has told of the table that the server has under this name."""
+        self._told[name] = there
 
     def fix(self, table: ExactTable, position: LogPosition) -> None:
         """Choose the moment as of which ``table`` is read, if it can be while the log is read up to ``position``."""

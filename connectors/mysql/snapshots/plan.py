@@ -10,7 +10,7 @@ from connectors.mysql.snapshots.bounds import Bound, OrderColumn, Ordering, can_
 from connectors.mysql.snapshots.state import TableTask
 from connectors.mysql.structure import TableSchema
 from connectors.mysql.value_modes import ValueModes
-from streamtrain.errors import SourceMisconfigured
+from streamtrain.errors import SourceMisconfigured, SourceUnavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Plan:
 def planned(connection: Connection, schema: TableSchema, task: TableTask, modes: ValueModes) -> Plan:
     """How to read the table. Texts of its key will be compared on ``connection``.
 
-    Raises SourceMisconfigured if the column that is named for it does not do.
+    Raises SourceMisconfigured if the column that is named for it does not do, SourceUnavailable if the table is gone.
     """
     collations = dict(
         connection.query(
@@ -89,11 +89,17 @@ def planned(connection: Connection, schema: TableSchema, task: TableTask, modes:
         if not can_be_ordered(column, modes):
             break  # the columns before it are an order too, in which several rows may have one place
         columns.append(OrderColumn(index, column, collations.get(column.name)))
-    estimate, row_bytes = connection.query(
+    told = connection.query(
         "SELECT COALESCE(TABLE_ROWS, 0), COALESCE(AVG_ROW_LENGTH, 0) FROM information_schema.TABLES"
         " WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s",
         (schema.table.database, schema.table.name),
-    )[0]
+    )
+    if not told:
+        raise SourceUnavailable(
+            f"{schema.table.full_name} has lost its name while it was looked at",
+            hint="a table was changed meanwhile; the read is begun again",
+        )
+    estimate, row_bytes = told[0]
     return Plan(
         task,
         schema,
