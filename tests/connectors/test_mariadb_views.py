@@ -60,18 +60,19 @@ def test_a_chunk_that_begins_with_a_file_waits_for_rows_that_are_locked(
     with closing(Connection(address)) as looking:
         server = inspect(looking)
         with closing(Sessions(address, server, 20)) as sessions:
-            assert sessions.watermarks.low(log_end(looking, server))
-            assert sessions.watermarks.lock == ""
-            sessions.watermarks.high()
+            session = sessions.lend()
+            assert session.watermarks.low(log_end(looking, server))
+            assert session.watermarks.lock == ""
+            session.watermarks.high()
             mariadb.execute("FLUSH BINARY LOGS")
-            assert sessions.watermarks.low(log_end(looking, server))
-            select = f"SELECT id, v FROM {mariadb_database}.t ORDER BY id{sessions.watermarks.lock}"
-            with waited_for(mariadb, mariadb_database, lambda: sessions.reader.query(select)) as found:
+            assert session.watermarks.low(log_end(looking, server))
+            select = f"SELECT id, v FROM {mariadb_database}.t ORDER BY id{session.watermarks.lock}"
+            with waited_for(mariadb, mariadb_database, lambda: session.connection.query(select)) as found:
                 assert [[tuple(map(int, row)) for row in rows] for rows in found] == [[(1, 1), (2, 7)]]
-            sessions.watermarks.high()
+            session.watermarks.high()
             # The commit stands in the new file.
-            assert sessions.watermarks.low(log_end(looking, server))
-            assert sessions.watermarks.lock == ""
+            assert session.watermarks.low(log_end(looking, server))
+            assert session.watermarks.lock == ""
 
 
 def test_a_table_without_a_key_that_is_read_where_a_file_begins_waits_for_rows_that_are_locked(
