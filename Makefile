@@ -26,9 +26,9 @@ test: .venv/installed-dev  ## all tests, on private instances of real servers, f
 	$(PYTHON) -m tests.servers fetch mysql mariadb kafka debezium apicurio
 	$(PYTHON) -m pytest $(PARALLEL) --cov --cov-report=term:skip-covered --durations=15
 
-bench: .venv/installed-dev  ## measure this project and its peers in one run on this machine
+bench: .venv/installed-dev  ## measure this project and its peers in one run on this machine; options: PARTS="capture snapshot ..."|all
 	$(PYTHON) -m tests.servers fetch mysql kafka debezium
-	$(PYTHON) -m benchmarks
+	$(PYTHON) -m benchmarks $(PARTS)
 
 chaos: .venv/installed-dev  ## kill and freeze everything under random work; options: SEED=, MINUTES=3, SOURCE=mysql|mariadb|mongo|all
 	$(PYTHON) -m tests.servers fetch

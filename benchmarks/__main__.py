@@ -146,8 +146,8 @@ def parse(arguments: Sequence[str] | None) -> Options:
         "parts",
         nargs="*",
         metavar="PART",
-        choices=[*PARTS, []],
-        help=f"{', '.join(PARTS)}; if none is named: {', '.join(ALWAYS)}",
+        choices=[*PARTS, "all", []],
+        help=f"{', '.join(PARTS)}, or all; if none is named: {', '.join(ALWAYS)}",
     )
     parser.add_argument("--quick", action="store_true", help="small sizes, under two minutes: a trial, not a figure")
     parser.add_argument("--rows", type=int, help="rows to catch up with (1,000,000); a fifth of them are decoded")
@@ -182,6 +182,8 @@ def parse(arguments: Sequence[str] | None) -> Options:
     }
     for name, value in defaults.items():
         setattr(options, name, getattr(options, name) or value)
+    if "all" in options.parts:
+        options.parts = list(PARTS)
     return options
 
 

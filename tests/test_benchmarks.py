@@ -251,6 +251,7 @@ def test_the_parts_that_take_long_run_only_by_name() -> None:
     assert parse([]).parts == list(ALWAYS)
     assert set(ALWAYS) < set(PARTS)
     assert parse(["decode", "train"]).parts == ["decode", "train"]
+    assert parse(["all"]).parts == list(PARTS)
 
 
 def test_a_quick_run_is_small_and_leaves_the_kept_results_alone() -> None:
