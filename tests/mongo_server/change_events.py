@@ -23,7 +23,7 @@ from tests.mongo_server.scopes import DATA
 NOBODY = hashlib.sha256(b"").digest()
 """``lsid.uid`` of a user without a name."""
 FROM_6_0 = (6, 0)
-NOT_RESUMABLE = "NonResumableChangeStreamError"
+FROM_6_1 = (6, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,18 +106,18 @@ def _check_images(body: Document, operation: Operation, wanted: Wanted) -> None:
             message = f"{required} no pre-image optime was recorded for event: {tokens.shown(body)}"
             raise CommandError(51770, message)
         message = f"{required} the pre-image was not found for event: {tokens.shown(body)}"
-        raise CommandError(347, message, NOT_RESUMABLE)
+        raise CommandError(47, message)
     if wanted.full_document == "required" and operation.kind == "update" and operation.after is None:
         required = "Change stream was configured to require a post-image for all update events, but"
         message = f"{required} the post-image was not found for event: {tokens.shown(body)}"
-        raise CommandError(347, message, NOT_RESUMABLE)
+        raise CommandError(47, message)
 
 
 def _description(operation: Operation, wanted: Wanted) -> Document:
     delta: Document = dict(operation.delta or {})
     if wanted.version >= FROM_6_0:
         delta.setdefault("truncatedArrays", [])
-        if wanted.expanded and operation.paths:
+        if wanted.version >= FROM_6_1 and wanted.expanded and operation.paths:
             delta["disambiguatedPaths"] = operation.paths
     return delta
 

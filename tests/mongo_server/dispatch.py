@@ -47,6 +47,8 @@ def answer(member: Member, client: Client, command: Mapping[str, Any], *, exhaus
 def _run(context: Context) -> Document | RawBSONDocument:
     data = context.member.failpoints.meet(context.name, context.client.application)
     if data is not None:
+        with context.engine.changed:
+            context.engine.changed.notify_all()
         if data.get("blockConnection"):
             time.sleep(data.get("blockTimeMS", 0) / 1000)
         Failpoints.fail(data, context.member.topology_version)

@@ -8,8 +8,9 @@ from typing import Any
 
 import pymongo
 import pytest
-from bson import ObjectId, Timestamp, decode, encode
-from pymongo.errors import AutoReconnect, BulkWriteError, OperationFailure
+from bson import ObjectId, Regex, Timestamp, decode, encode
+from bson.raw_bson import RawBSONDocument
+from pymongo.errors import AutoReconnect, BulkWriteError, OperationFailure, WriteError
 
 from connectors.mongo.change_event import cut
 from connectors.mongo.delta import applied
@@ -133,6 +134,20 @@ def test_an_id_is_unique_across_number_types(database: Any) -> None:
     database.orders.insert_one({"_id": 1})
     with pytest.raises(BulkWriteError, match="E11000"):
         database.orders.insert_many([{"_id": 1.0}])
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [{"_id": [1]}, {"_id": Regex("^a")}, RawBSONDocument(b"\x0a\0\0\0\x06_id\0\0")],
+    ids=["array", "regular expression", "undefined"],
+)
+def test_an_id_of_a_type_that_none_may_be_of_is_refused(database: Any, refused: Any) -> None:
+    with pytest.raises(WriteError) as inserted:
+        database.orders.insert_one(refused)
+    with pytest.raises(WriteError) as upserted:
+        database.orders.replace_one({"n": 1}, refused, upsert=True)
+    assert (inserted.value.code, upserted.value.code) == (2, 53)
+    assert database.orders.count_documents({}) == 0
 
 
 def test_a_snapshot_reads_the_moment_it_began(mongo: Mongo, mongo_database: str) -> None:

@@ -60,7 +60,8 @@ def test_a_required_image_that_was_not_kept_ends_the_stream(database: Any, mode:
         with pytest.raises(OperationFailure) as raised:
             for _ in range(2):
                 next(stream)
-    assert raised.value.code == 347
+    assert raised.value.code == 47
+    assert not raised.value.has_error_label("ResumableChangeStreamError")
 
 
 def test_expanded_events_tell_of_collections_and_indexes(database: Any) -> None:
@@ -95,7 +96,9 @@ def test_an_update_by_pipeline_is_an_update_that_truncates(database: Any) -> Non
     assert event["updateDescription"]["truncatedArrays"] == [{"field": "lines", "newSize": 2}]
 
 
-def test_expanded_updates_say_which_numbers_are_names(database: Any) -> None:
+def test_expanded_updates_say_which_numbers_are_names(mongo: Mongo, database: Any) -> None:
+    if mongo.version < (6, 1):
+        pytest.skip("a server before 6.1")
     database.orders.insert_one({"_id": 1, "m": {"0": "a"}, "arr": [1, 2]})
     with database.orders.watch(show_expanded_events=True) as stream:
         database.orders.update_one({"_id": 1}, {"$set": {"m.0": "b", "arr.0": 3}})

@@ -16,6 +16,14 @@ def _configure(context: Context) -> Document:
     return {"count": met}
 
 
+def _wait_for_failpoint(context: Context) -> Document:
+    """Once it was met that often since the server started; 50 where that takes longer than ``maxTimeMS``."""
+    failpoints, wanted = context.member.failpoints, int(context.option("timesEntered"))
+    if not context.engine.changed.wait_for(lambda: failpoints.met >= wanted, int(context.option("maxTimeMS")) / 1_000):
+        raise CommandError(50, "operation exceeded time limit")
+    return {}
+
+
 def _step_down(context: Context) -> Document:
     context.member.step_down()
     return {}
@@ -53,6 +61,7 @@ def _stand_in(context: Context) -> Document:
 
 COMMANDS = {
     "configureFailPoint": _configure,
+    "waitForFailPoint": _wait_for_failpoint,
     "replSetStepDown": _step_down,
     "replSetStepUp": _step_up,
     "killAllSessions": _kill_sessions,

@@ -21,6 +21,11 @@ from tests.mongo_server.rendering import rendered
 from tests.mongo_server.storage import Collection
 from tests.mongo_server.updating import Update, apply
 
+NO_IDENTITIES = {0x04: "an array", 0x06: "a undefined", 0x0B: "a regex"}
+"""BSON types that an ``_id`` cannot be of, as a server names them when one is inserted (``fix_document_for_insert``)."""
+NO_UPSERTED = {0x04: "array", 0x06: "undefined", 0x0B: "regex"}
+"""The same as it names them of an upsert (``storage_validation``)."""
+
 
 def _insert(context: Context) -> Document:
     collection = context.engine.collection(context.database, context.collection, context.transaction)
@@ -43,9 +48,9 @@ def insert_one(context: Context, collection: Collection, document: RawBSONDocume
         document = raw({"_id": fields.pop("_id", None) or context.engine.new_id(), **fields})
     if len(document.raw) > MOST_BYTES:
         raise CommandError(2, f"object to insert too large. size in bytes: {len(document.raw)}, max size: {MOST_BYTES}")
+    if (refused := NO_IDENTITIES.get(document.raw[4])) is not None:
+        raise CommandError(2, f"can't use {refused} for _id")
     identity = document["_id"]
-    if isinstance(identity, list):
-        raise CommandError(2, "The '_id' value cannot be of type array")
     while not context.engine.free(collection.record(identity), context.transaction):
         pass
     _check_unique(context, collection, document, None)
@@ -187,6 +192,8 @@ def _upsert(context: Context, update: Update) -> RawBSONDocument:
     identity = document.get("_id", start.get("_id", MISSING))
     fields = {name: one for name, one in document.items() if name != "_id"}
     made = raw({"_id": context.engine.new_id() if identity is MISSING else identity, **fields})
+    if (refused := NO_UPSERTED.get(made.raw[4])) is not None:
+        raise CommandError(53, f"The '_id' value cannot be of type {refused}")
     insert_one(context, context.engine.collection(context.database, context.collection, context.transaction), made)
     return made
 
