@@ -50,8 +50,10 @@ class Structure:
         return [self._change(event)], state
 
     def _tells(self, event: Event, concerned: list[tuple[str, str]]) -> bool:
-        if not self._settings.include_schema_changes or event.kind == "invalidate":
+        if not self._settings.include_schema_changes:
             return False
+        if event.kind == "invalidate":  # it is about the stream itself
+            return True
         if event.kind == "dropDatabase":
             return any(pattern.split(".", 1)[0] == event.name[0] for pattern in self._settings.include) or (
                 self._settings.scope.database is None
@@ -76,18 +78,24 @@ class Structure:
         return replace(left, jobs=(*left.jobs, Job(kind, (target,))))
 
     def _change(self, event: Event) -> SchemaChange:
-        shared = self._origin.block(Collection(*event.name))
+        name = event.name if event.kind != "invalidate" else self._watched
+        shared = self._origin.block(Collection(*name))
         origin = source_block(
             shared, DocumentOrigin(event.committed_us, event.ordinal, None, None, event.wall_time_ms, None), "false"
         )
-        return SchemaChange(event.name[0], orjson.dumps(_command(event)).decode(), origin, _table_changes(event))
+        return SchemaChange(name[0], orjson.dumps(_command(event, *name)).decode(), origin, _table_changes(event))
+
+    @property
+    def _watched(self) -> tuple[str, str]:
+        """What an ``invalidate``, which names nothing, says of: the stream's database, and its collection if it has one."""
+        scope = self._settings.scope
+        return scope.database or "", scope.collection or ""
 
 
-def _command(event: Event) -> Mapping[str, Any]:
-    """The event as the command that would do the same."""
-    database, collection = event.name
-    if event.kind == "dropDatabase":
-        return {"dropDatabase": 1, "$db": database}
+def _command(event: Event, database: str, collection: str) -> Mapping[str, Any]:
+    """The event as the command that would do the same; an ``invalidate``, for which there is none, in the form of one."""
+    if event.kind in {"dropDatabase", "invalidate"} and not collection:
+        return {event.kind: 1, "$db": database}
     if event.kind == "rename":
         return {"renameCollection": f"{database}.{collection}", "to": ".".join(event.to)}
     return {event.kind: collection, "$db": database}
@@ -95,7 +103,7 @@ def _command(event: Event) -> Mapping[str, Any]:
 
 def _table_changes(event: Event) -> list[Mapping[str, Any]]:
     """Debezium's ``tableChanges``, without a table: collections declare no columns."""
-    if event.kind == "dropDatabase":
+    if event.kind in {"dropDatabase", "invalidate"}:
         return []
     names, kinds = [event.name], [_TYPES.get(event.kind, "ALTER")]
     if event.kind == "rename":

@@ -29,7 +29,7 @@ from tests.mongo_server.documents import Document, encode
 
 TOO_LARGE = 10334
 PLAYED = {str(stream): stream for stream in streams() if stream.whole}
-OF_COLLECTIONS = {"drop", "rename", "dropDatabase"}
+OF_COLLECTIONS = {"drop", "rename", "dropDatabase", "invalidate"}
 UNHELD = {"transactions", "update_lookup_is_a_later_read", "start_at_operation_time"}
 """Streams that begin when there are documents: what these are after an update is not told by the stream alone."""
 
@@ -86,9 +86,10 @@ def test_every_recorded_reply_becomes_the_changes_or_the_error_that_it_tells(nam
     assert [change[:3] for change in changes] == [each[:3] for each in expected]
     for change, (*_, after) in zip(changes, expected, strict=True):
         assert change.after == after or (after is None and change.after_from == "delta")
-    of_collections = [event for event in stream.events if event["operationType"] in {"drop", "rename", "dropDatabase"}]
+    of_collections = [kind for event in stream.events if (kind := event["operationType"]) in OF_COLLECTIONS]
     assert len(statements(events)) <= len(of_collections)
     assert bool(statements(events)) == bool(of_collections)
+    assert sum("invalidate" in each for each in statements(events)) == of_collections.count("invalidate")
 
 
 def test_a_stream_that_was_invalidated_is_started_after_it_and_never_resumed(tmp_path: Path) -> None:
@@ -99,7 +100,7 @@ def test_a_stream_that_was_invalidated_is_started_after_it_and_never_resumed(tmp
     ):
         events = list(read(source, played))
     assert [change.op for change in flat(events)] == [Op.CREATE, Op.CREATE]
-    assert statements(events) == [{"drop": "a", "$db": "inv"}]
+    assert statements(events) == [{"drop": "a", "$db": "inv"}, {"invalidate": "a", "$db": "inv"}]
     assert played.asked[1] == {"startAfter": follows.token}
 
 

@@ -1,0 +1,54 @@
+"""What becomes of collections, as the topic of structure tells it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pymongo
+import pytest
+
+from connectors.source import Position, SchemaChange
+from tests.connectors.mongo_capture import drained, flat, opened, settings, statements
+from tests.mongo_server import MongoServer, Settings
+
+
+@pytest.fixture(params=[(4, 4, 1), (8, 0, 0)], ids=str)
+def server(request: pytest.FixtureRequest) -> Iterator[MongoServer]:
+    with MongoServer(Settings(version=request.param)) as started:
+        yield started
+
+
+@pytest.fixture
+def client(server: MongoServer) -> Iterator[pymongo.MongoClient[Any]]:
+    with pymongo.MongoClient[Any](server.url) as connected:
+        yield connected
+
+
+@pytest.mark.parametrize(("include", "named"), [("shop.events", "events"), ("shop.*", 1)])
+def test_an_invalidate_is_told_once_behind_what_has_caused_it_though_capture_begins_again_there(
+    server: MongoServer, client: pymongo.MongoClient[Any], tmp_path: Path, include: str, named: str | int
+) -> None:
+    chosen = settings(server.url, tmp_path, include)
+    client.shop.events.insert_one({"_id": 1})
+    with opened(chosen) as source:
+        position = drained(source)[1]
+        client.drop_database("shop")
+    told, kept = list[dict[str, Any]](), list[Position | None]()
+    for _ in range(20):  # a restart after every read
+        with opened(chosen, position) as source:
+            batch = source.read(0.02)
+        told += statements(batch.changes)
+        kept.append(position := orjson.loads(orjson.dumps(batch.position)))
+        assert {each.origin["collection"] for each in batch.changes if isinstance(each, SchemaChange)} <= {"events", ""}
+    cause = {"drop": "events", "$db": "shop"} if named == "events" else {"dropDatabase": 1, "$db": "shop"}
+    assert told[-2:] == [cause, {"invalidate": named, "$db": "shop"}]
+    assert sum("invalidate" in each for each in told) == 1
+    client.shop.events.insert_one({"_id": 2})
+    with opened(chosen, position) as source:
+        assert [change.key for change in flat(drained(source)[0])] == [b"2"]
+    with opened(replace(chosen, include_schema_changes=False), kept[0]) as source:
+        assert statements(drained(source)[0]) == []
