@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from connectors.checks import Check
+from connectors.mysql.cascades import unlogged_cascades
 from connectors.mysql.connection import Connection, quote_identifier, quote_table
 from connectors.mysql.grants import grants
-from connectors.mysql.preflight import WILDCARDS, global_variables, look_into, require_tables
+from connectors.mysql.preflight import WILDCARDS, look_into, require_tables
 from connectors.mysql.schema import tables
 from connectors.mysql.settings import MysqlSettings
 from connectors.mysql.structure import TableSchema
@@ -19,16 +20,15 @@ def table_checks(connection: Connection, settings: MysqlSettings) -> Iterator[Ch
     schemas = tables(connection, settings.captures)
     yield _matched(schemas, settings)
     yield from _unseen(connection, schemas, settings)
-    rewritten = {} if _logs_cascades(connection) else _cascades(connection)
+    cascades = unlogged_cascades(connection, schemas)
     for schema in schemas:
         yield _readable(connection, schema)
         yield _capturable(schema)
         yield _key(schema)
         if settings.snapshot != "no_data" and not schema.transactional:
             yield _engine(schema)
-        cause = rewritten.get((schema.table.database, schema.table.name))
-        if cause is not None:
-            yield _cascade(schema, cause)
+        if (constraint := cascades.get(schema.table.full_name)) is not None:
+            yield _cascade(schema, constraint)
 
 
 def _matched(schemas: list[TableSchema], settings: MysqlSettings) -> Check:
@@ -124,20 +124,3 @@ def _cascade(schema: TableSchema, constraint: str) -> Check:
         f"ALTER TABLE {quote_table(schema.table.database, schema.table.name)} DROP FOREIGN KEY {constraint}, "
         "and change the rows by statements of your own",
     )
-
-
-def _logs_cascades(connection: Connection) -> bool:
-    """MySQL 9.6 and newer carry foreign keys out above the storage engine, and log them, unless told otherwise.
-
-    https://dev.mysql.com/doc/refman/9.6/en/innodb-parameters.html#sysvar_innodb_native_foreign_keys
-    """
-    return global_variables(connection, ("innodb_native_foreign_keys",)).get("innodb_native_foreign_keys") == "OFF"
-
-
-def _cascades(connection: Connection) -> dict[tuple[str, str], str]:
-    """The tables whose rows InnoDB changes by itself when a parent's change, each with one such foreign key."""
-    rows = connection.query(
-        "SELECT CONSTRAINT_SCHEMA, TABLE_NAME, CONSTRAINT_NAME FROM information_schema.REFERENTIAL_CONSTRAINTS"
-        " WHERE DELETE_RULE IN ('CASCADE', 'SET NULL') OR UPDATE_RULE IN ('CASCADE', 'SET NULL')"
-    )
-    return {(database, table): constraint for database, table, constraint in rows}

@@ -6,7 +6,7 @@ source: statement-based changes, event types that are not known. The rows of an 
 
 What is not: DROP TABLE and DROP or TRUNCATE PARTITION take rows away, and ALTER TABLE may rewrite them, without telling
 which; as with Debezium they make no deletes or updates. MariaDB, and MySQL before 9.6, leave out of the log what foreign keys
-with CASCADE or SET NULL change in child tables; ``doctor`` names such tables.
+with CASCADE or SET NULL change in child tables; a warning names such tables.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from contextlib import closing
 from dataclasses import replace
 from functools import lru_cache
 
+from connectors.mysql.cascades import CascadeWarnings
 from connectors.mysql.connection import Connection
 from connectors.mysql.continuity import require_continuity
 from connectors.mysql.divergence import explained
@@ -72,6 +73,7 @@ class MysqlSource:
         self._clock = clock
         self._monotonic = monotonic
         self._captures = lru_cache(maxsize=65_536)(settings.captures)
+        self._cascades = CascadeWarnings(self._captures, self._connect)
         self._stream_settings = StreamSettings(
             replica_id=settings.replica_id,
             prefix=settings.prefix,
@@ -84,6 +86,7 @@ class MysqlSource:
             include_schema_changes=settings.include_schema_changes,
             transaction_metadata=settings.transaction_metadata,
             include_query=settings.include_query,
+            altered=self._cascades.saw,
         )
         self._schema_log: SchemaLog | None = None
         self._found: list[SchemaChange] = []
@@ -186,7 +189,9 @@ class MysqlSource:
                 f"source.server_id is {server.server_id}, which is the server's own", hint="choose another number"
             )
         require_settings(connection, server)
-        require_tables(tables(connection, self._captures))
+        schemas = tables(connection, self._captures)
+        require_tables(schemas)
+        self._cascades.look(connection, schemas)
         return server
 
     def _log_end(self, server: Server) -> LogPosition:

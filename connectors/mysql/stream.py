@@ -52,6 +52,8 @@ class StreamSettings:
     """Tell of transactions' beginnings and ends, and number their rows."""
     include_query: bool = False
     """Tell the statement behind each row, where the server logs it."""
+    altered: Callable[[str], None] = lambda _statement: None
+    """Told each statement that has changed the structure of a captured table."""
 
 
 class BinlogStream:
@@ -142,6 +144,8 @@ class BinlogStream:
         renamed = name_changes(changes)
         if any(self._settings.captured(*name) for name in renamed.names):
             self._renamed = renamed
+        if any(self._settings.captured(*change.name) for change in changes):
+            self._settings.altered(event.sql)
         return changes
 
     def _read(self, timeout_s: float, until: LogPosition | None) -> None:
