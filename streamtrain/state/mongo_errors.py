@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from streamtrain.errors import AccessDenied, ConfigError, FatalError, StateUnavailable, StreamtrainError
 from streamtrain.tls import refusal
@@ -35,29 +35,61 @@ _RIGHTS_HINT = (
     "db.grantRolesToUser(USER, [{role: 'readWrite', db: DATABASE}])"
 )
 
-_PASSING = {
-    6: "HostUnreachable", 7: "HostNotFound", 24: "LockTimeout", 43: "CursorNotFound", 46: "LockBusy", 50: "MaxTimeMSExpired",
-    64: "WriteConcernFailed", 89: "NetworkTimeout", 91: "ShutdownInProgress", WRITE_CONFLICT: "WriteConflict",
-    117: "ConflictingOperationInProgress", 134: "ReadConcernMajorityNotAvailableYet", 189: "PrimarySteppedDown",
-    202: "NetworkInterfaceExceededTimeLimit", 237: "CursorKilled", 239: "SnapshotTooOld", 246: "SnapshotUnavailable",
-    262: "ExceededTimeLimit", 9001: "SocketException", 10107: "NotWritablePrimary", 11600: "InterruptedAtShutdown",
-    11601: "Interrupted", 11602: "InterruptedDueToReplStateChange", 13388: "StaleConfig",
-    13435: "NotPrimaryNoSecondaryOk", 13436: "NotPrimaryOrSecondary",
-}  # fmt: skip
-"""What only waiting or another try mends: elections, hosts away, shutdown, limits of time, locks."""
 
-CLASSED: Mapping[int, tuple[type[StreamtrainError], str]] = {
-    **dict.fromkeys(_PASSING, (StateUnavailable, "")),
-    13: (AccessDenied, _RIGHTS_HINT),  # Unauthorized
-    18: (AccessDenied, _RIGHTS_HINT),  # AuthenticationFailed
-    8000: (AccessDenied, _RIGHTS_HINT),  # AtlasError
-    251: (StateUnavailable, _ABORTED_HINT),  # NoSuchTransaction
-    290: (StateUnavailable, _ABORTED_HINT),  # TransactionExceededLifetimeLimitSeconds
-    257: (FatalError, _TOO_LARGE_HINT),  # TransactionTooLarge
-    388: (FatalError, _TOO_LARGE_HINT),  # TransactionTooLargeForCache
-    DOCUMENT_TOO_LARGE: (FatalError, "what is stored in one document has to stay under 16 MB: shorten it"),
+class Classed(NamedTuple):
+    """What an error code comes to, why, and the way out."""
+
+    kind: type[StreamtrainError]
+    why: str
+    hint: str = ""
+
+
+_RETRY = StateUnavailable
+CLASSED: Mapping[int, Classed] = {
+    6: Classed(_RETRY, "HostUnreachable: a member of the deployment is away"),
+    7: Classed(_RETRY, "HostNotFound: a name is not resolved for now"),
+    24: Classed(_RETRY, "LockTimeout: something holds the collection for a while"),
+    43: Classed(_RETRY, "CursorNotFound: the server closed the cursor; the read is begun anew"),
+    46: Classed(_RETRY, "LockBusy: another operation has it for a while"),
+    50: Classed(_RETRY, "MaxTimeMSExpired: the server was too busy for the time that it was given"),
+    64: Classed(_RETRY, "WriteConcernTimeout: no majority has it yet"),
+    89: Classed(_RETRY, "NetworkTimeout: between members"),
+    91: Classed(_RETRY, "ShutdownInProgress: another member takes over"),
+    WRITE_CONFLICT: Classed(_RETRY, "WriteConflict: another transaction was first; all of this one is done again"),
+    117: Classed(_RETRY, "ConflictingOperationInProgress: it ends"),
+    134: Classed(_RETRY, "ReadConcernMajorityNotAvailableYet: just started, or no majority for now"),
+    189: Classed(_RETRY, "PrimarySteppedDown: there was an election"),
+    202: Classed(_RETRY, "NetworkInterfaceExceededTimeLimit: between members"),
+    237: Classed(_RETRY, "CursorKilled: somebody ended it"),
+    239: Classed(_RETRY, "SnapshotTooOld: the transaction read for too long; another sees a later moment"),
+    246: Classed(_RETRY, "SnapshotUnavailable: the catalogue changed; a later moment can be read"),
+    251: Classed(_RETRY, "NoSuchTransaction: the server ended it, or another primary does not know it", _ABORTED_HINT),
+    262: Classed(_RETRY, "ExceededTimeLimit: a limit of the server's own passed"),
+    290: Classed(_RETRY, "TransactionExceededLifetimeLimitSeconds: the server ended it", _ABORTED_HINT),
+    9001: Classed(_RETRY, "SocketException: a connection broke"),
+    10107: Classed(_RETRY, "NotWritablePrimary: there was an election"),
+    11600: Classed(_RETRY, "InterruptedAtShutdown: another member takes over"),
+    11601: Classed(_RETRY, "Interrupted: somebody ended the operation"),
+    11602: Classed(_RETRY, "InterruptedDueToReplStateChange: there was an election"),
+    13388: Classed(_RETRY, "StaleConfig: a chunk of the sharded cluster moved"),
+    13435: Classed(_RETRY, "NotPrimaryNoSecondaryOk: there was an election"),
+    13436: Classed(_RETRY, "NotPrimaryOrSecondary: a member is recovering"),
+    13: Classed(AccessDenied, "Unauthorized: a role is missing", _RIGHTS_HINT),
+    18: Classed(AccessDenied, "AuthenticationFailed: the password is another", _RIGHTS_HINT),
+    8000: Classed(AccessDenied, "AtlasError: Atlas refuses what the account or the tier may not do", _RIGHTS_HINT),
+    257: Classed(FatalError, "TransactionTooLarge: each try is as large", _TOO_LARGE_HINT),
+    388: Classed(FatalError, "TransactionTooLargeForCache: each try is as large", _TOO_LARGE_HINT),
+    DOCUMENT_TOO_LARGE: Classed(
+        FatalError,
+        "BSONObjectTooLarge: a name or a configuration of more than 16 MB; checkpoints are cut into parts",
+        "what is stored in one document has to stay under 16 MB: shorten it",
+    ),
+    11000: Classed(
+        FatalError,
+        "DuplicateKey: locks keep two writers of a row apart, so that somebody else writes these collections",
+    ),
 }
-"""What each code comes to, and the way out. Any other stops, unless the server calls it transient."""
+"""What each code comes to. Any other stops, unless the server calls it transient."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +120,9 @@ def classified(failure: Failure, where: str) -> StreamtrainError:
         return StateUnavailable(said, hint=_UNREACHED_HINT)
     if failure.misfit:
         return ConfigError(said, hint="state needs MongoDB 4.4 or newer, as a replica set or a sharded cluster")
-    otherwise = StateUnavailable if TRANSIENT in failure.labels else FatalError
-    kind, hint = CLASSED.get(failure.code or 0, (otherwise, ""))
-    return kind(said, hint=hint)
+    otherwise = Classed(StateUnavailable if TRANSIENT in failure.labels else FatalError, "not known")
+    classed = CLASSED.get(failure.code or 0, otherwise)
+    return classed.kind(said, hint=classed.hint)
 
 
 def unfit(version: Sequence[int], kinds: Collection[str], where: str) -> Iterator[StreamtrainError]:

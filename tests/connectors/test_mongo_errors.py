@@ -16,20 +16,40 @@ from streamtrain.errors import (
     UnsupportedChange,
     Verdict,
 )
+from streamtrain.state import mongo_errors
+from tests.chaos.mongo import acts
 from tests.connectors.mongo_capture import drained, flat, opened, settings
 from tests.mongo_server import MongoServer, Settings
+from tests.mongo_server.recordings import codes
 
-RECORDED = {
-    6, 8, 9, 13, 43, 50, 63, 91, 112, 133, 136, 189, 234, 251, 260, 262, 280, 286, 10107, 10334, 11600, 40573, 40647, 40671,
-    50738, 50811, 51770,
-}  # fmt: skip
-"""The codes that a real replica set was recorded to answer."""
+OF_WRITES = {11000}
+"""Recorded codes that no read is answered with."""
 INJECTED = (6, 8, 43, 50, 63, 91, 133, 189, 234, 262, 10107, 11600, 40671)
 
 
-def test_every_recorded_code_is_classed_with_its_reason() -> None:
-    assert CODES.keys() >= RECORDED
-    assert all(classed.why for classed in CODES.values())
+def test_every_recorded_code_is_classed_once_with_its_own_reason() -> None:
+    recorded = codes()
+    assert len(recorded) > 25
+    assert recorded - CODES.keys() == OF_WRITES <= mongo_errors.CLASSED.keys()
+    for table in (CODES, mongo_errors.CLASSED):
+        assert all(" " in classed.why for classed in table.values())
+
+
+def test_the_reasons_of_a_code_in_the_two_tables_begin_with_the_same_name() -> None:
+    """A name of error_codes.yml, where the code has one."""
+    for code in CODES.keys() & mongo_errors.CLASSED.keys():
+        ours, states = (table[code].why.partition(":")[0] for table in (CODES, mongo_errors.CLASSED))
+        assert ours == states
+
+
+def test_rounds_of_faults_play_every_recorded_code_that_a_read_may_be_answered_with() -> None:
+    played = [*acts.RESUMABLE, *acts.LOST, *acts.STOPPING]
+    assert len(played) == len(set(played))
+    # What 40671 says is what failpoints make of 13388.
+    assert set(played) == {13388 if code == 40671 else code for code in codes() - OF_WRITES}
+    for code in played:
+        lost, resumed = CODES[code].handling is Handling.START_AGAIN, CODES[code].handling is Handling.RESUME
+        assert (code in acts.LOST, code in acts.RESUMABLE) == (lost, resumed)
 
 
 @pytest.mark.parametrize("code", sorted(CODES))

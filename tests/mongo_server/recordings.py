@@ -44,6 +44,15 @@ def exchanges(scenario: str) -> Iterator[Exchange]:
             yield Exchange(number, message["connection"], _command(message, messages), _reply_to(number, messages))
 
 
+def codes() -> frozenset[int]:
+    """Of all errors in all replies: of commands, of their writes, and of what was to be confirmed by a majority."""
+    replies = [exchange.reply or {} for scenario in scenarios() for exchange in exchanges(scenario)]
+    answers = [
+        one for reply in replies for one in (reply, *reply.get("writeErrors", ()), reply.get("writeConcernError", {}))
+    ]
+    return frozenset(int(answer["code"]) for answer in answers if "code" in answer)
+
+
 def workload() -> Document:
     """The random workload: events, a snapshot and the collections at its end."""
     return bson.decode(lzma.decompress((FOLDER / "workload.bson.xz").read_bytes()))

@@ -17,6 +17,8 @@ RESUMABLE = (6, 8, 43, 50, 63, 91, 112, 133, 189, 234, 251, 262, 10107, 11600, 1
 """Codes in the recordings that a stream goes on after. A server gives 40671 where it is told to give 13388."""
 LOST = (9, 136, 260, 280, 286, 40647, 50811)
 """Codes in the recordings that say that the position is lost."""
+STOPPING = (13, 10334, 40573, 51770)
+"""Codes in the recordings that capture stops at: a role, a replica set or an image is missing, or an event cannot be sent."""
 COMMANDS = ["getMore", "aggregate", "find", "ping", "listCollections", "killCursors"]
 CONNECTOR = "streamtrain"
 """What the connector's connections call themselves."""
@@ -71,6 +73,13 @@ class SourceActs:
     def heal(self) -> None:
         """Switch off what would go on."""
         self.administer({"configureFailPoint": "failCommand", "mode": "off"})
+
+    def stop_capture(self) -> int:
+        """Have each stream answered with a code that stops capture until ``heal``; the code."""
+        code = self._chance.choice(STOPPING)
+        data = {"failCommands": ["aggregate", "getMore"], "appName": CONNECTOR, "errorCode": code}
+        self.administer({"configureFailPoint": "failCommand", "mode": "alwaysOn", "data": data})
+        return code
 
     def _kill_cursors(self, _stop: threading.Event) -> None:
         self.administer({"killAllSessions": []})

@@ -175,24 +175,33 @@ class MongoScene:
         return found
 
     def epilogue(self, connector: Connector, verdict: Verdict) -> Counter[str]:
-        """With the default for snapshots, a log that begins behind the position has to stop capture."""
+        """One of the codes that stop capture has to; with the default for snapshots, a log that begins behind the position."""
+        code = self._acts.stop_capture()
+        if not self._stopped(connector, f"(error {code})"):
+            verdict.add("lost", "the end", f"capture went on over error {code}; {connector.last_words()}")
+        self._acts.heal()
+        survived = Counter({f"error {code}, and capture stopped": 1})
         if self.server.real or self._features.reads_again:
-            return Counter()
+            return survived
         for _ in range(5):
             self._writers[0].turn()
         self._acts.administer({"standIn": "rollOplog", "keep": 0})
         self._writers[0].turn()
         self._writers[0].close()
+        if not self._stopped(connector, "changes are lost that are in no topic"):
+            verdict.add("lost", "the end", f"capture went on behind a gap in the log; {connector.last_words()}")
+        return survived + Counter({"log rolled, and capture stopped": 1})
+
+    def _stopped(self, connector: Connector, words: str) -> bool:
+        """Whether a connector that is started now ends with an error, and says these words."""
         begun = connector.log.stat().st_size
         process = connector.start()
         deadline = time.monotonic() + STOP_S
         while process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.1)
-        said = connector.log.read_bytes()[begun:]
-        if process.poll() in {None, 0} or b"changes are lost that are in no topic" not in said:
-            verdict.add("lost", "the end", f"capture went on behind a gap in the log; {connector.last_words()}")
+        code = process.poll()
         end(process)
-        return Counter({"log rolled, and capture stopped": 1})
+        return code not in {None, 0} and words in connector.said(begun)
 
     def keep(self, directory: Path, partitions: Partitions) -> None:
         rows = (
