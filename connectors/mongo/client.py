@@ -6,8 +6,9 @@ https://www.mongodb.com/docs/manual/reference/command/
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from itertools import groupby
 from typing import Any, NamedTuple, TypeVar
 
 from bson import decode
@@ -166,14 +167,15 @@ class Client:
         """The same with the options of each."""
         return self._listed(scope, captures, {})
 
-    def collection_mark(self, name: str) -> bytes | None:
-        """What tells the collection ``database.collection`` from those that had its name or get it; None if there is none."""
-        database, collection = name.split(".", 1)
-        reply = self.cursor(
-            database, {"listCollections": 1, "filter": {"name": collection}, "cursor": {}}, "looking at a collection"
-        )
-        info = [RawBSONDocument(document).get("info", {}) for document in reply.documents]
-        return bytes(info[0]["uuid"]) if info and "uuid" in info[0] else None
+    def collection_marks(self, names: Sequence[str]) -> dict[str, bytes | None]:
+        """What tells each collection ``database.collection`` from those that had its name or get it; None if there is none."""
+        marks = dict[str, bytes | None].fromkeys(names)
+        for database, some in groupby(sorted(names), key=lambda name: name.split(".", 1)[0]):
+            wanted = {"name": {"$in": [name.split(".", 1)[1] for name in some]}}
+            for found in self._listed_in(database, {"filter": wanted}, "looking at collections"):
+                info = found.get("info", {})
+                marks[f"{database}.{found['name']}"] = bytes(info["uuid"]) if "uuid" in info else None
+        return marks
 
     def oldest(self) -> Time:
         """The time of the first entry in the oplog; only accounts that may read ``local`` can ask."""
@@ -184,19 +186,20 @@ class Client:
     def _listed(
         self, scope: Scope, captures: Callable[[str, str], bool], how: Mapping[str, Any]
     ) -> dict[str, Mapping[str, Any]]:
-        doing, listed = "listing collections", {"collection": "$cmd.listCollections"}
         found = dict[str, Mapping[str, Any]]()
         for database in [scope.database] if scope.database is not None else self._databases():
-            command = {"listCollections": 1, "filter": {"type": "collection"}, "cursor": {}, **how}
-            reply = self.cursor(database, command, doing)
-            documents = list(reply.documents)
-            while reply.cursor:
-                reply = self.cursor(database, {"getMore": reply.cursor, **listed}, doing)
-                documents += reply.documents
-            for each in map(RawBSONDocument, documents):
+            for each in self._listed_in(database, {"filter": {"type": "collection"}, **how}, "listing collections"):
                 if captures(database, each["name"]):
                     found[f"{database}.{each['name']}"] = each.get("options") or {}
         return found
+
+    def _listed_in(self, database: str, how: Mapping[str, Any], doing: str) -> list[RawBSONDocument]:
+        reply = self.cursor(database, {"listCollections": 1, "cursor": {}, **how}, doing)
+        documents = list(reply.documents)
+        while reply.cursor:
+            reply = self.cursor(database, {"getMore": reply.cursor, "collection": "$cmd.listCollections"}, doing)
+            documents += reply.documents
+        return list(map(RawBSONDocument, documents))
 
     def _databases(self) -> list[str]:
         command = {"listDatabases": 1, "nameOnly": True, "authorizedDatabases": True}

@@ -29,6 +29,8 @@ class Chunk:
     read_at: Time
     ended: bool
     """Whether nothing is behind it."""
+    next: bytes | None = None
+    """The first ``_id`` behind it, if the reply had that too."""
 
 
 class ChunkReader:
@@ -43,21 +45,27 @@ class ChunkReader:
         """The time as of which a chunk that is read next may be."""
         return self._client.now()
 
-    def mark(self, name: str) -> bytes | None:
-        """Which collection has the name now; None if there is none."""
-        return self._client.collection_mark(name)
+    def marks(self, names: Sequence[str]) -> dict[str, bytes | None]:
+        """Which collection has each name now; None if there is none."""
+        return self._client.collection_marks(names)
 
-    def read(self, name: str, after: bytes | None, condition: str | None, moment: Time) -> Chunk:
-        """The documents behind ``after`` as of ``moment``. Raises SnapshotGone if the server cannot go back there."""
+    def read(
+        self, name: str, after: bytes | None, moment: Time, *, condition: str | None = None, rows: int | None = None
+    ) -> Chunk:
+        """The documents behind ``after`` as of ``moment``, at most ``rows`` if that is less than usual.
+
+        Raises SnapshotGone if the server cannot go back there.
+        """
         database, collection = name.split(".", 1)
+        most = rows or self._rows
         command: dict[str, Any] = {
             "find": collection,
             "filter": {} if condition is None else filter_of(condition),
             "sort": {"_id": 1},
             "hint": {"_id": 1},
             # One more than is given out tells whether there is one; the bound itself comes again.
-            "limit": self._rows + (2 if after is not None else 1),
-            "batchSize": self._rows + 2,
+            "limit": most + (2 if after is not None else 1),
+            "batchSize": most + 2,
         }
         if after is not None:
             command["min"] = embedded(after)
@@ -66,5 +74,6 @@ class ChunkReader:
         ids = [id_of(document) for document in documents]
         if ids and ids[0] == after:
             del ids[0], documents[0]
-        ended = reply.cursor == 0 and len(ids) <= self._rows
-        return Chunk(name, ids[: self._rows], documents[: self._rows], moment, ended)
+        following = ids[most] if len(ids) > most else None
+        ended = reply.cursor == 0 and following is None
+        return Chunk(name, ids[:most], documents[:most], moment, ended, following)

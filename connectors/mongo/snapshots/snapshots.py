@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from connectors.mongo.client import Time
 from connectors.mongo.server_errors import SnapshotGone
+from connectors.mongo.snapshots.lookahead import Lookahead, behind
 from connectors.mongo.snapshots.reader import Chunk, ChunkReader
 from connectors.mongo.snapshots.state import Job, SnapshotState
 from connectors.mongo.store import Changed, DocumentStore
@@ -53,6 +54,10 @@ class Snapshots:
         self._read = 0
         self._job: Job | None = None
         self._chunk: Chunk | None = None
+        self._marks: dict[str, bytes | None] = {}
+        """Which collections have the names of the job, as far as the stream has told."""
+        self._ahead: tuple[Job | None, Chunk] | None = None
+        """What is left behind the chunk that waits, and the last chunk of what was looked at of it."""
 
     @property
     def waits_for(self) -> Time | None:
@@ -74,19 +79,21 @@ class Snapshots:
         """Read the next chunk, if none waits; ``given`` is the time of the last event that the stream gave."""
         job = self.state.current
         if self._chunk is not None and (job is None or job != self._job):
-            self._chunk = None
+            self._chunk = self._ahead = None
         if self._chunk is None and job is not None:
             name = job.collections[0]
-            mark = self._reader.mark(name)
+            if job.kind == "initial" and not self._marks.keys() >= set(job.collections):
+                self._marks = self._reader.marks(job.collections)
+            mark = self._reader.marks([name])[name]
             moment = self._reader.now() if job.as_of is None else Time(*job.as_of)
             if moment < given:
                 return
             self._job = job
             condition = None if job.conditions is None else job.conditions.get(name)
             try:
-                chunk = self._reader.read(name, job.after, condition, moment)
+                chunk = self._reader.read(name, job.after, moment, condition=condition)
                 # A name is looked up when it is read, whatever the moment: another collection may have it since, or none.
-                self._chunk = chunk if self._reader.mark(name) == mark else None
+                self._chunk = chunk if self._reader.marks([name])[name] == mark else None
             except SnapshotGone:
                 if job.as_of is None:
                     raise
@@ -94,31 +101,55 @@ class Snapshots:
                 self.state = self.state.replaced(job, replace(job, as_of=None))
 
     def publish(self) -> Piece | None:
-        """What is published of the chunk that waits: the stream is exactly at its moment."""
+        """What is published of the chunk that waits: the stream is exactly at its moment.
+
+        None if there is nothing, or it is not known yet whether more follows: call it again.
+        """
         chunk, job = self._chunk, self._job
-        self._chunk = None
         if chunk is None or job is None or job not in self.state.jobs:
+            self._chunk = self._ahead = None
             return None
         number = self._store.number(chunk.collection)
         held = self._store.get(number, chunk.ids)
         new = [at for at, each in enumerate(chunk.ids) if each not in held]
-        self._store.write({number: Changed({}, {chunk.ids[at]: self._keeps(chunk.documents[at]) for at in new})})
         again = job.kind in {"incremental", "unsent"}
         chosen = new if job.kind == "initial" else range(len(chunk.ids)) if again else ()
-        following = self._following(job, chunk, len(chosen))
-        marked = _marked(job, len(chosen), collection_ends=chunk.ended, job_ends=following is None)
+        if self._ahead is None:
+            self._ahead = behind(job, chunk, len(chosen)), chunk
+        if job.kind == "initial" and new and self._looks_on():
+            return None
+        following, _ = self._ahead
+        self._chunk = self._ahead = None
+        self._store.write({number: Changed({}, {chunk.ids[at]: self._keeps(chunk.documents[at]) for at in new})})
+        marked = _marked(job, len(chosen), following)
         self.state = self.state.replaced(job, following)
         self._read += len(chosen)
-        if chunk.ended:
-            _log.info("collection read", collection=chunk.collection, kind=job.kind, documents=job.rows + len(chosen))
+        for name in _ended(job, following):
+            rows = job.rows + len(chosen) if name == chunk.collection else 0
+            _log.info("collection read", collection=name, kind=job.kind, documents=rows)
         ids, documents = [chunk.ids[at] for at in chosen], [chunk.documents[at] for at in chosen]
         return Piece(chunk.collection, job.kind, ids, documents, marked)
+
+    def _looks_on(self) -> bool:
+        """Whether a step further was found to be published: so far nothing follows, and the next is to be looked at.
+
+        One chunk at a time: what the stream gave meanwhile may be as much as the snapshot.
+        """
+        left, last = self._ahead or (None, None)
+        if left is None or last is None:
+            return False
+        chunk = Lookahead(self._reader, self._store, self._marks).look(left, last)
+        if chunk is None:
+            return False
+        self._ahead = behind(left, chunk, 0), chunk
+        return self._ahead[0] is not None
 
     def change(self, state: SnapshotState) -> None:
         """Go on with what a signal or a change of names has made of ``state``."""
         if state != self.state:
             self.state = state
-            self._chunk = None
+            self._chunk = self._ahead = None
+            self._marks = {}
 
     def progress(self) -> SnapshotProgress | None:
         """How far it has come; None if nothing is to be read."""
@@ -135,24 +166,20 @@ class Snapshots:
             rows_per_s=self._read / max(self._monotonic() - self._began_s, 1e-3),
         )
 
-    def _following(self, job: Job, chunk: Chunk, published: int) -> Job | None:
-        last = chunk.ids[-1] if chunk.ids else job.after
-        moved = replace(job, after=last, rows=job.rows + published)
-        if not chunk.ended:
-            return moved
-        moved = moved.next_collection()
-        return moved if moved.collections else None
+
+def _ended(job: Job, following: Job | None) -> Sequence[str]:
+    """The collections of ``job`` that are read when ``following`` is left."""
+    return job.collections[: len(job.collections) - (0 if following is None else len(following.collections))]
 
 
-def _marked(job: Job, count: int, *, collection_ends: bool, job_ends: bool) -> tuple[str, ...]:
+def _marked(job: Job, count: int, following: Job | None) -> tuple[str, ...]:
     """The ``snapshot`` field of each of ``count`` documents that follow what ``job`` has published; empty if none stands out."""
     if job.kind != "initial":
         return ()
-    first_of_all = not (job.rows or job.rows_before)
     return markers(
         count,
         begins=not job.rows,
-        ends=collection_ends,
-        first_of_all=first_of_all,
-        last_of_all=collection_ends and job_ends,
+        ends=bool(_ended(job, following)),
+        first_of_all=not (job.rows or job.rows_before),
+        last_of_all=following is None,
     )
