@@ -308,7 +308,7 @@ def test_an_unknown_event_is_ignored_only_if_it_says_that_it_may_be() -> None:
         (11, "binlog_format=ROW"),
         (17, "binlog_format=ROW"),
         (18, "binlog_format=ROW"),
-        (26, "new snapshot"),
+        (26, "new topic.prefix"),
         (41, "do not ask for it"),
     ],
 )

@@ -1,4 +1,4 @@
-"""What happens to a log on its way: switched checksums, damage, storms of rotation, restarts that use table ids anew."""
+"""What happens to a log: switched checksums, damage, storms of rotation, restarts that use table ids anew, incidents."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from typing import Any
 
+import pymysql
 import pytest
 
 from connectors.source import Position
@@ -194,3 +195,33 @@ def test_an_event_of_many_packets_comes_whole_compressed_or_not(
         changes, _ = read_to_end(source)
     values = [row[1] for change in changes for row in change.after or ()]
     assert [base64.b64decode(value) for value in values] == [noise, b"small"]
+
+
+def test_changes_that_a_server_could_not_log_stop_capture_after_all_that_was_before_them(
+    own_server: PrivateMySQL | PrivateMariaDB,
+) -> None:
+    """A change of a table without transactions cannot be undone when it turns out too large for the log's cache."""
+    own_server.execute(
+        "CREATE TABLE shop.plain (id INT, v LONGTEXT) ENGINE = MyISAM",
+        "SET GLOBAL max_binlog_stmt_cache_size = 4096",
+        "SET GLOBAL binlog_stmt_cache_size = 4096",
+    )
+    with closing(source_for(own_server, "shop.*", snapshot="no_data")) as source:
+        source.open(None)
+        position = source.read(0).position
+        own_server.execute(*inserts(1), database="shop")
+        with pytest.raises(pymysql.err.OperationalError, match="max_binlog_stmt_cache_size"):
+            own_server.execute("INSERT INTO shop.plain VALUES (1, REPEAT('x', 100000))")
+        own_server.execute(*inserts(2), database="shop")
+        assert own_server.execute("SELECT COUNT(*) FROM shop.plain") == [(1,)]
+        changes: list[Any] = []
+        for again in range(2):
+            with pytest.raises(UnsupportedChange, match=r"binlog\.\d+:\d+, INCIDENT") as caught:
+                for _ in range(100):
+                    batch = source.read(0.1)
+                    changes += batch.changes
+                    position = batch.position
+            assert "new topic.prefix" in caught.value.hint
+            assert ids(changes) == [1]
+            if not again:
+                source.open(position)

@@ -339,44 +339,6 @@ def test_ddl_is_followed_without_a_stop(sql_server: Database, sql_database: str,
     ]
 
 
-def test_a_rollback_in_the_log_leaves_nothing(mariadb: Database, mariadb_database: str) -> None:
-    mariadb.execute(
-        "CREATE TABLE events (id INT PRIMARY KEY, v VARCHAR(200))", "CREATE TABLE plain (id INT) ENGINE = MyISAM",
-        database=mariadb_database,
-    )  # fmt: skip
-    source, _ = begun(mariadb, f"{mariadb_database}.events")
-    with (
-        closing(source),
-        closing(connect(mariadb, mariadb_database, autocommit=False)) as connection,
-        connection.cursor() as cursor,
-    ):
-        for statement in (
-            *inserts(1, 1), "CREATE TEMPORARY TABLE x (a INT)", "INSERT INTO x VALUES (1)", "ROLLBACK",
-            *inserts(2, 1), "SAVEPOINT s", "INSERT INTO plain VALUES (1)", *inserts(3, 1), "ROLLBACK TO s", *inserts(4, 1), "COMMIT",
-        ):  # fmt: skip
-            cursor.execute(statement)
-        changes, _ = read_to_end(source)
-    assert ids(changes) == [2, 4]
-
-
-@pytest.mark.parametrize("max_rows", [9, 8_192])
-def test_a_transaction_that_is_rolled_back_in_the_log_leaves_nothing_however_large_it_is(
-    mariadb: Database, mariadb_database: str, max_rows: int
-) -> None:
-    mariadb.execute("CREATE TABLE events (id INT PRIMARY KEY, v VARCHAR(200))", database=mariadb_database)
-    source, _ = begun(mariadb, f"{mariadb_database}.events", max_rows=max_rows)
-    with (
-        closing(source),
-        closing(connect(mariadb, mariadb_database, autocommit=False)) as connection,
-        connection.cursor() as cursor,
-    ):
-        cursor.execute("CREATE TEMPORARY TABLE x (a INT)")
-        for statement in (*inserts(1, 40), "DROP TEMPORARY TABLE x", "ROLLBACK", *inserts(100, 40), "COMMIT"):
-            cursor.execute(statement)
-        changes, _ = read_to_end(source)
-    assert ids(changes) == list(range(100, 140))
-
-
 def test_a_row_of_twenty_megabytes_comes_whole(own_server: PrivateMySQL | PrivateMariaDB) -> None:
     own_server.execute(
         "SET GLOBAL max_allowed_packet = 1073741824", "CREATE TABLE shop.large (id INT PRIMARY KEY, b LONGTEXT)"

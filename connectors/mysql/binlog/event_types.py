@@ -86,7 +86,8 @@ UNSUPPORTED = {
     EventType.DELETE_FILE: _ROW_FORMAT_HINT,
     EventType.BEGIN_LOAD_QUERY: _ROW_FORMAT_HINT,
     EventType.EXECUTE_LOAD_QUERY: _ROW_FORMAT_HINT,
-    EventType.INCIDENT: "the server says that changes are missing from its log; take a new snapshot",
+    EventType.INCIDENT: "the server says that changes are missing from its log: begin again under a new topic.prefix, "
+    "which reads the tables anew",
     EventType.HEARTBEAT_V2: "do not ask for it when the dump begins",
 }
 
