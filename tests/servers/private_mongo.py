@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -88,6 +89,18 @@ class NamedMongo:
 
     def __exit__(self, *_: object) -> None:
         """Nothing of it is ours."""
+
+
+def given_version() -> str | None:
+    """The version of the server that ``MONGODB_URL`` names, or else of the ``mongod`` of the path; None if there is none."""
+    if url := os.environ.get(VARIABLE):
+        with pymongo.MongoClient[Reply](url, serverSelectionTimeoutMS=10_000) as client:
+            return str(client.server_info()["version"])
+    program = shutil.which("mongod")
+    if program is None:
+        return None
+    told = subprocess.run((program, "--version"), check=True, capture_output=True, text=True).stdout
+    return told.partition("db version v")[2].split(maxsplit=1)[0]
 
 
 def chosen(version: str) -> PrivateMongo | NamedMongo:

@@ -34,8 +34,10 @@ class Features:
     """Some collections keep images of their documents."""
 
     @classmethod
-    def some(cls, chance: random.Random) -> Features:
-        version = chance.choice(VERSIONS)
+    def some(cls, chance: random.Random, given: str | None = None) -> Features:
+        """``given`` is the version of the server, where that is not for us to choose."""
+        drawn = chance.choice(VERSIONS)
+        version = given or drawn
         images = int(version.partition(".")[0]) >= IMAGES_FROM
         return cls(
             version,

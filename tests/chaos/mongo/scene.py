@@ -24,7 +24,7 @@ from tests.chaos.metadata import Told, misfits
 from tests.chaos.mongo import text
 from tests.chaos.mongo.acts import SourceActs
 from tests.chaos.mongo.alterations import Alterations
-from tests.chaos.mongo.catalog import DATABASE, JOURNAL, Catalog
+from tests.chaos.mongo.catalog import DATABASE, JOURNAL, SECOND, Catalog
 from tests.chaos.mongo.checker import check
 from tests.chaos.mongo.features import Features
 from tests.chaos.mongo.fold import Terms
@@ -35,7 +35,7 @@ from tests.chaos.servers import Act
 from tests.chaos.signals import Operator
 from tests.chaos.topics import Partitions
 from tests.servers import PrivateKafka
-from tests.servers.private_mongo import chosen
+from tests.servers.private_mongo import chosen, given_version
 from tests.servers.registry import SmallRegistry
 
 LOST_AGAIN = "position lost, reading all documents again"
@@ -67,7 +67,7 @@ class MongoScene:
         self.history = History()
         self._plan = plan
         self._shape = plan.chance("shape")
-        self._features = features = Features.some(plan.chance("features"))
+        self._features = features = Features.some(plan.chance("features"), given_version())
         self.server = chosen(features.version)
         self._directory = directory
         self.decode = decoder(features.format, registry)
@@ -134,6 +134,9 @@ class MongoScene:
 
     def prepare(self) -> None:
         with pymongo.MongoClient[dict[str, Any]](self.server.url) as client:
+            if self.server.real:  # one that is not ours still has what the round before left
+                for name in (DATABASE, SECOND):
+                    client.drop_database(name)
             client[DATABASE].create_collection(JOURNAL)
             client[DATABASE].create_collection("noise")
         for name in [f"{DATABASE}.t0", f"{DATABASE}.t1", f"{DATABASE}.out0"]:
