@@ -6,30 +6,29 @@ stand-in.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from operator import itemgetter
 from pathlib import Path
 
 import pytest
 
-from connectors.mongo.extended_json import id_json, value_json
-from connectors.mongo.images import OPS
+from connectors.mongo.extended_json import id_json
 from connectors.mongo.raw_bson import id_of
 from connectors.mongo.server_errors import translate
 from connectors.mongo.settings import MongoSettings
 from connectors.mongo.source import MongoSource
 from connectors.mongo.stream import Width
-from connectors.source import Position, SourceEvent, TransactionEvent
+from connectors.source import DocumentChange, Position, SourceEvent, TransactionEvent
 from streamtrain.envelope import Op
 from streamtrain.errors import PositionLost, SourceUnavailable, StreamtrainError
 from tests.connectors.mongo_capture import flat, opened, settings, statements
+from tests.connectors.mongo_expected import Expectation, Expected
 from tests.connectors.mongo_playback import Playback, Stream, streams
 from tests.mongo_server.documents import Document, encode
 
 TOO_LARGE = 10334
 PLAYED = {str(stream): stream for stream in streams() if stream.whole}
-OF_COLLECTIONS = {"drop", "rename", "dropDatabase", "invalidate"}
 UNHELD = {"transactions", "update_lookup_is_a_later_read", "start_at_operation_time"}
 """Streams that begin when there are documents: what these are after an update is not told by the stream alone."""
 
@@ -55,14 +54,15 @@ def read(source: MongoSource, played: Playback) -> Iterator[SourceEvent]:
         yield from changes
 
 
-def told(event: Document, captured: MongoSettings) -> tuple[str, Op, bytes, bytes | None] | None:
-    """Collection, operation, key and the document after of a recorded event; None if it is about no captured document."""
-    kind, name = event["operationType"], event.get("ns", {})
-    if kind not in OPS or not captured.captures(name["db"], name["coll"]):
-        return None
-    document = event.get("fullDocument")
-    after = None if document is None else value_json(encode(document))
-    return f"{name['db']}.{name['coll']}", OPS[kind], id_json(id_of(encode(event["documentKey"]))), after
+def published(events: Sequence[SourceEvent]) -> list[Expected]:
+    """The documents' changes, each with what its update says."""
+    updates = [
+        update and update._replace(removed=list(update.removed), truncated=list(update.truncated))
+        for event in events
+        if isinstance(event, DocumentChange)
+        for update in event.updates
+    ]
+    return [Expected(*change, update) for change, update in zip(flat(events), updates, strict=True)]
 
 
 @pytest.mark.parametrize("name", PLAYED)
@@ -80,16 +80,12 @@ def test_every_recorded_reply_becomes_the_changes_or_the_error_that_it_tells(nam
             error = raised
     ended = SourceUnavailable if None in stream.batches else type(None)
     assert type(error) is (ended if stream.code is None else type(translate(stream.code, "", (), "")))
+    expected = Expectation(captured)
+    for event in stream.events:
+        expected.follow(event)
     # What is read at once is told by collection.
-    expected = sorted(filter(None, (told(event, captured) for event in stream.events)), key=itemgetter(0))
-    changes = sorted(flat(events), key=itemgetter(0))
-    assert [change[:3] for change in changes] == [each[:3] for each in expected]
-    for change, (*_, after) in zip(changes, expected, strict=True):
-        assert change.after == after or (after is None and change.after_from == "delta")
-    of_collections = [kind for event in stream.events if (kind := event["operationType"]) in OF_COLLECTIONS]
-    assert len(statements(events)) <= len(of_collections)
-    assert bool(statements(events)) == bool(of_collections)
-    assert sum("invalidate" in each for each in statements(events)) == of_collections.count("invalidate")
+    assert sorted(published(events), key=itemgetter(0)) == sorted(expected.changes, key=itemgetter(0))
+    assert statements(events) == expected.statements
 
 
 def test_a_stream_that_was_invalidated_is_started_after_it_and_never_resumed(tmp_path: Path) -> None:
