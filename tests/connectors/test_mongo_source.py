@@ -27,7 +27,7 @@ from streamtrain.envelope import Op
 from streamtrain.errors import AccessDenied, PositionLost, SourceUnavailable
 from tests.connectors.mongo_capture import drained, flat, folded, opened, settings, statements
 from tests.mongo_server import MongoServer, Settings
-from tests.servers.mongo import Mongo, present
+from tests.servers.mongo import Mongo
 
 IDS: list[Any] = [
     1, 2.5, Int64(2_147_483_657), Decimal128("7.5"), "1", "123", {"a": 1, "b": "x"}, b"bytes", ObjectId("65a000000000000000000001"),
@@ -36,26 +36,11 @@ IDS: list[Any] = [
 ]  # fmt: skip
 """One ``_id`` of every type that a driver writes and a server takes; it takes no array, no regular expression, no undefined."""
 Server = MongoServer | Mongo
-VERSIONS = ((4, 4, 1), (5, 0, 0), (8, 0, 0))
 
 
-DATABASES = ("shop", "other")
-
-
-@pytest.fixture(params=["a real server"] if present() else VERSIONS, ids=str)
-def server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    """A real server where there is one, without the databases of the tests; else the stand-in as several versions."""
-    if not present():
-        with MongoServer(Settings(version=request.param)) as started:
-            yield started
-        return
-    real: Mongo = request.getfixturevalue("mongo")
-    with pymongo.MongoClient[Any](real.url) as client:
-        for name in DATABASES:
-            client.drop_database(name)
-        yield real
-        for name in DATABASES:
-            client.drop_database(name)
+@pytest.fixture
+def server(mongo_of_each_version: Server) -> Server:
+    return mongo_of_each_version
 
 
 @pytest.fixture

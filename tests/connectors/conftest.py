@@ -1,0 +1,44 @@
+"""Servers that tests of connectors share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pymongo
+import pytest
+
+from tests.mongo_server import MongoServer, Settings
+from tests.servers.mongo import Mongo, present
+
+VERSIONS = ((4, 4, 1), (5, 0, 0), (8, 0, 0))
+MONGO_DATABASES = ("shop", "other")
+
+
+@pytest.fixture(params=["a real server"] if present() else VERSIONS, ids=str)
+def mongo_of_each_version(request: pytest.FixtureRequest) -> Iterator[MongoServer | Mongo]:
+    """A real server where there is one, without the databases of the tests; else the stand-in as several versions."""
+    if not present():
+        with MongoServer(Settings(version=request.param)) as started:
+            yield started
+        return
+    yield request.getfixturevalue("cleared_mongo")
+
+
+@pytest.fixture
+def cleared_mongo(mongo: Mongo) -> Iterator[Mongo]:
+    """The real server, or the stand-in of the newest version, without the databases of the tests."""
+    with pymongo.MongoClient[Any](mongo.url) as client:
+        for name in MONGO_DATABASES:
+            client.drop_database(name)
+        yield mongo
+        for name in MONGO_DATABASES:
+            client.drop_database(name)
+
+
+@pytest.fixture
+def mongo_with_images(cleared_mongo: Mongo) -> Mongo:
+    """The same if it keeps images of documents, as servers from 6.0 on do."""
+    if not cleared_mongo.keeps_images:
+        pytest.skip("a server before 6.0")
+    return cleared_mongo
