@@ -29,7 +29,7 @@ DUPLICATE, LOCK_TIMEOUT, DEADLOCK = 1062, 1205, 1213
 # A table that was altered, renamed or dropped since its model was taken.
 CHANGED = {1054, 1146, 1412, 1364, 1051, 1136, 1091}
 # Nor does a value fit a column that has another type since.
-CHANGED |= {1048, 1292, 1366, 1367, 1416, 3037, 3140, 3146, 3854, 4025, 4078, 4079, 6136}
+CHANGED |= {1048, 1267, 1292, 1300, 1366, 1367, 1416, 1525, 3037, 3140, 3146, 3854, 4025, 4078, 4079, 6136}
 # The statement or the whole connection was killed, or the server is going down, or is being asked too much for now.
 INTERRUPTED = {1053, 1317, 1969, 1927, 3169, 1152, 1158, 1159, 1160, 1161, 1040, 1042, 1044, 1180, 2002, 2003, 2006, 2013, 2014, 4031, 0}  # fmt: skip
 _EDITS = ("JSON_SET", "JSON_REPLACE", "JSON_REMOVE")
