@@ -26,7 +26,13 @@ def write_config(
     folder: Path, table: Orders, broker: Broker, prefix: str, model: str = "logistic", *, snapshot: str = "no_data"
 ) -> Path:
     """The path of a configuration over ``table``, with its state in ``folder``; all that is not named has its default."""
-    source = {"kind": "mysql", "url": table.server.url, "include": [table.full_name], "snapshot": snapshot}
+    source = {
+        "kind": "mysql",
+        "url": table.server.url,
+        "tls": {"mode": "disabled"},  # as Debezium's
+        "include": [table.full_name],
+        "snapshot": snapshot,
+    }
     examples = {"from": table.full_name, "label": orders.LABEL, "features": orders.FEATURES}
     return write(folder, source, examples, broker, prefix, model=model)
 

@@ -30,7 +30,7 @@ SETTLED_S = 2.0
 """The topic has its last record when it has not grown for this long."""
 NAMESPACE = "bench.orders"
 EVENTS_PER_BATCH = 5_000
-PROMISED_EVENTS_PER_S, PROMISED_CPU_US, PROMISED_MIB = 60_000, 16.0, 200.0
+PROMISED_EVENTS_PER_S, PROMISED_CPU_US, PROMISED_MIB = 60_000, 16.0, 190.0
 EXAMPLES = {"from": NAMESPACE, "label": "paid", "features": {"customer": "categorical", "price": "numeric"}}
 _URL = re.compile(r"mongodb://\S+")
 
