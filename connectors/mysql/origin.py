@@ -26,24 +26,20 @@ class OriginWriter:
     """Makes source blocks of one source."""
 
     def __init__(self, connector: str, prefix: str) -> None:
-        self._head = {"version": __version__, "connector": connector, "name": prefix}
+        names = ("version", "connector", "name", "ts_ms", "snapshot", "db", "sequence", "ts_us", "ts_ns", "table", "server_id",
+                 "gtid", "file", "pos", "row", "thread", "query")  # fmt: skip
+        self._empty: dict[str, Any] = dict.fromkeys(names)
+        self._empty |= {"version": __version__, "connector": connector, "name": prefix, "row": 0}
 
     def block(self, table: Table, committed_us: int, place: LogPlace, snapshot: str = "false") -> dict[str, Any]:
         """``committed_us`` is microseconds since 1970. ``row`` is the envelope's to fill; it holds its place here."""
-        return {
-            **self._head,
-            "ts_ms": committed_us // 1_000,
-            "snapshot": snapshot,
-            "db": table.database,
-            "sequence": None,
-            "ts_us": committed_us,
-            "ts_ns": committed_us * 1_000,
-            "table": table.name,
-            "server_id": place.server_id,
-            "gtid": place.gtid,
-            "file": place.file,
-            "pos": place.offset,
-            "row": 0,
-            "thread": place.thread_id,
-            "query": place.query,
-        }
+        # There may be one for each row: filling in a copy takes half the time of making one.
+        block = self._empty.copy()
+        block["ts_ms"] = committed_us // 1_000
+        block["snapshot"] = snapshot
+        block["db"] = table.database
+        block["ts_us"] = committed_us
+        block["ts_ns"] = committed_us * 1_000
+        block["table"] = table.name
+        block["file"], block["pos"], block["server_id"], block["gtid"], block["thread"], block["query"] = place
+        return block

@@ -13,7 +13,7 @@ from connectors.source import SnapshotProgress
 from streamtrain import log
 from streamtrain.cli import build
 from streamtrain.cli.display import Display
-from streamtrain.cli.memory import give_back_large_blocks
+from streamtrain.cli.memory import collect_seldom, give_back_large_blocks
 from streamtrain.cli.options import ConfigFile
 from streamtrain.cli.reporting import ComponentReport
 from streamtrain.cli.stopping import Stop
@@ -46,6 +46,7 @@ def connect(
 def capture(config: Config, stop: Stop, *, until_caught_up: bool) -> None:
     """Relay until asked to stop, through outages."""
     give_back_large_blocks()
+    collect_seldom()
     build.source(config)  # a wrong kind is told before anything is waited for
     with ComponentReport(config, "connector") as report, Display("capture") as display:
 

@@ -52,7 +52,8 @@ class CapturedSource(Published):
         default=50,
         ge=1,
         le=60_000,
-        description="Changes are gathered into one topic transaction for at most this long, in ms.",
+        description="Changes are gathered into one topic transaction for at most this long, in ms; four times as long while "
+        "a snapshot is read or capture is more than a second behind.",
     )
     commit_rows: Whole = Field(
         default=20_000,

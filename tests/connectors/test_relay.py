@@ -108,6 +108,13 @@ def test_changes_wait_for_others_up_to_the_time_and_the_number_that_are_set(tmp_
     assert committed(writer) == [(3, 3), (5, 4), (1, 5)]
 
 
+def test_changes_that_are_late_anyhow_wait_four_times_as_long_for_others(tmp_path: Path) -> None:
+    late = [(0.03, SourceBatch([rows(at)], {"at": at}, lag_ms=1_001)) for at in range(1, 9)]
+    batches = [*late, (0.03, SourceBatch([rows(9)], {"at": 9}, lag_ms=20)), (0.01, SourceBatch([], {"at": 9}))]
+    _, writer = relay(tmp_path, batches, commit_s=0.05)
+    assert committed(writer) == [(8, 8), (1, 9)]
+
+
 def test_a_transaction_of_many_bytes_is_committed_at_once(tmp_path: Path) -> None:
     large = replace(rows(2), after=[("x" * (25 << 20),)])
     batches = [
