@@ -101,6 +101,18 @@ def published(reader: TopicReader, topic: str) -> list[Published]:
     return found
 
 
+def content(reader: TopicReader, source: TopicPartition) -> bytes:
+    """All keys and values of a partition's committed records, with a line break between two."""
+    marks = reader.watermarks(source)
+    reader.assign({source: marks.low})
+    found, position = list[bytes](), marks.low
+    while position < marks.high:
+        for records in reader.poll(10_000, 1.0):
+            found += [each or b"" for each in (*records.keys, *records.values)]
+            position = records.next_offset
+    return b"\n".join(found)
+
+
 def _published(key: bytes | None, value: bytes | None) -> Published:
     document = {} if value is None else orjson.loads(value)
     return Published(document.get("op"), None if key is None else orjson.loads(key), document.get("before"),

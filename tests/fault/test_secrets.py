@@ -20,7 +20,7 @@ from streamtrain.topic.base import TopicPartition
 from streamtrain.topic.kafka import KafkaReader, KafkaSettings, internal_topics
 from tests.fault.lines import config
 from tests.fault.test_outages import until
-from tests.line import Line
+from tests.line import Line, content
 from tests.servers import Database, PrivateKafka
 
 pytestmark = pytest.mark.servers
@@ -68,6 +68,7 @@ class World:
         table = f"{self.database}.events"
         captured = {
             "kind": "mysql", "url": f"mysql://secret_source:{self.reference('source', wrong)}@{source}", "include": [table],
+            "transaction_metadata": True, "heartbeat_ms": 1, "max_record_bytes": 10_000,
         }  # fmt: skip
         url = f"mysql://secret_state:{self.reference('state', wrong)}@{state}/{self.database}_state"
         made = config("secrets", captured, topic, url, table)
@@ -81,35 +82,31 @@ class World:
             assert line.returncode == 1, f"{name}: {command}"
             assert command == "doctor" or "Traceback" in line.stderr
 
+    def published(self) -> tuple[str, ...]:
+        """The topics of changes, structure, transactions, dead letters and heartbeats."""
+        prefix = self.database
+        further = (f"{prefix}.transaction", f"{prefix}.dead-letters", f"__debezium-heartbeat.{prefix}")
+        return f"{prefix}.{self.database}.events", prefix, *further
+
     def written(self) -> Iterator[tuple[str, bytes]]:
         """All that the commands have written: their outputs, the topics and the state database."""
         for file in self.directory.rglob("*"):
             if file.is_file() and file.suffix != ".secret":
                 yield file.name, file.read_bytes()
         with closing(KafkaReader(KafkaSettings(self.kafka.bootstrap))) as reader:
-            for topic in (f"{self.database}.{self.database}.events", *internal_topics(self.database)):
-                if reader.partitions(topic):
-                    yield topic, _content(reader, TopicPartition(topic, 0))
+            for topic in (*self.published(), *internal_topics(self.database)):
+                found = content(reader, TopicPartition(topic, 0))
+                assert found, f"nothing was ever written to {topic}"
+                yield topic, found
         for (table,) in self.server.execute("SHOW TABLES", database=f"{self.database}_state"):
             yield table, repr(self.server.execute(f"SELECT * FROM {table}", database=f"{self.database}_state")).encode()
-
-
-def _content(reader: KafkaReader, source: TopicPartition) -> bytes:
-    marks = reader.watermarks(source)
-    reader.assign({source: marks.low})
-    found, position = list[bytes](), marks.low
-    while position < marks.high:
-        for records in reader.poll(10_000, 1.0):
-            found += [each or b"" for each in (*records.keys, *records.values)]
-            position = records.next_offset
-    return b"\n".join(found)
 
 
 @pytest.fixture
 def world(tmp_path: Path, mysql: Database, mysql_database: str) -> Iterator[World]:
     state = f"{mysql_database}_state"
     mysql.execute(
-        f"CREATE TABLE {mysql_database}.events (id INT PRIMARY KEY, user_id INT, price INT, device VARCHAR(9), clicked INT)",
+        f"CREATE TABLE {mysql_database}.events (id INT PRIMARY KEY, user_id INT, price INT, device TEXT, clicked INT)",
         f"INSERT INTO {mysql_database}.events VALUES (1, 2, 3, 'phone', 1), (2, 2, 4, 'desk', 0)",
         f"CREATE DATABASE {state}",
         f"CREATE USER secret_source@'%' IDENTIFIED BY '{SECRETS['source']}'",
@@ -129,12 +126,16 @@ def world(tmp_path: Path, mysql: Database, mysql_database: str) -> Iterator[Worl
 @pytest.mark.timeout(300)
 def test_no_password_is_anywhere_after_work_and_every_kind_of_failure(world: World) -> None:
     right = Line(world.directory, world.settings(), "right")
+    right.run("connect", "--until-caught-up", "--debug")
+    world.server.execute(
+        f"INSERT INTO {world.database}.events VALUES (3, 2, 5, 'phone', 1), (4, 2, 5, REPEAT('x', 20000), 1)"
+    )
     for command in (
         ("connect", "--until-caught-up"), ("train", "--until-caught-up"), ("status", "--json"), ("doctor", "--json"),
         ("checkpoints", "--json"), ("replay", "--from", "beginning", "--verify"), ("deadletters", "list"),
     ):  # fmt: skip
         right.run(*command, "--debug", "--log-format", "json" if command[0] == "connect" else "text")
-    assert right.json("status")["events"] == 2
+    assert right.json("status")["events"] == 3
     for name, wrong, away in (
         ("source", ("connect", "doctor"), ("connect",)), ("state", ("train", "status"), ("train",)), ("broker", ("connect", "doctor"), ()),
     ):  # fmt: skip
