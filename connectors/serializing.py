@@ -20,8 +20,8 @@ from connectors.source import (
     Table,
     TransactionEvent,
 )
-from streamtrain.envelope import topic_name
 from streamtrain.topic.base import Messages
+from streamtrain.topic.names import topic_name
 
 
 class Addressed(NamedTuple):
@@ -70,7 +70,7 @@ def gathered(sent: Iterable[Addressed]) -> Iterator[Addressed]:
 class JsonSerializer:
     """Debezium's messages as JSON without schemas.
 
-    Changes go to ``PREFIX.DB.TABLE``, beginnings and ends of transactions to ``PREFIX.transaction``, changes of structure to
+    Changes go to ``PREFIX.DB.TABLE`` (``topic_name``), beginnings and ends of transactions to ``PREFIX.transaction``, changes of structure to
     ``PREFIX``, heartbeats to ``__debezium-heartbeat.PREFIX``, what could not be had to ``PREFIX.dead-letters``; all but the first have
     one partition each, as their order says something.
     """

@@ -56,7 +56,7 @@ class Table:
 
     @property
     def full_name(self) -> str:
-        """``database.table``, as in ``source.include`` and in topic names."""
+        """``database.table``, as in ``source.include``."""
         return f"{self.database}.{self.name}"
 
 
@@ -109,7 +109,7 @@ class Collection:
 
     @property
     def full_name(self) -> str:
-        """``database.collection``, as in ``source.include`` and in topic names."""
+        """``database.collection``, as in ``source.include``."""
         return f"{self.database}.{self.name}"
 
 

@@ -60,11 +60,6 @@ def decimal_text(unscaled: int, scale: int) -> str:
     return f"{'-' if unscaled < 0 else ''}{digits[:-scale]}.{digits[-scale:]}"
 
 
-def topic_name(prefix: str, database: str, table: str) -> str:
-    """The topic of a table: ``PREFIX.DB.TABLE``."""
-    return f"{prefix}.{database}.{table}"
-
-
 def decode(value: bytes) -> Envelope:
     """Read one record's value. Raises RejectedRecord (``malformed``, ``unknown_op``) on anything else than an envelope."""
     try:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from connectors.envelope import messages
 from connectors.serializing import JsonSerializer
 from connectors.source import Change, SchemaChange, SourceEvent, Table, TransactionEvent, TransactionPart
-from streamtrain.envelope import Op, canonical_key, decode, decode_key, topic_name
+from streamtrain.envelope import Op, canonical_key, decode, decode_key
 from streamtrain.errors import RejectedRecord
 from streamtrain.topic.base import Message
 
@@ -114,10 +114,6 @@ def test_a_truncate_is_a_record_without_key_and_rows() -> None:
     (message,) = written(change(Op.TRUNCATE, None, None))
     assert message.key is None
     assert (value(message)["op"], value(message)["before"], value(message)["after"]) == ("t", None, None)
-
-
-def test_topics_are_named_by_prefix_database_and_table() -> None:
-    assert topic_name("prefix", "shop", "events") == "prefix.shop.events"
 
 
 VALUES = st.one_of(

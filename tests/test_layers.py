@@ -43,7 +43,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "streamtrain.examples", "streamtrain.learner", "streamtrain.slices", "streamtrain.state", "streamtrain.tensors",
         "streamtrain.topic",
     },
-    "streamtrain.config": {"streamtrain.envelope", "streamtrain.tls"},
+    "streamtrain.config": {"streamtrain.tls", "streamtrain.topic"},
     "streamtrain.demo": {"streamtrain.state", "streamtrain.topic"},
     "streamtrain.testing": {"streamtrain.envelope", "streamtrain.topic"},
     "streamtrain.cli": {"*"},
@@ -52,6 +52,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "connectors.__init__": set(),
     "connectors.source": {"streamtrain.envelope"},
     "connectors.checks": set(),
+    "connectors.topic_owners": {"connectors.checks", "streamtrain.topic"},
     "connectors.signals": set(),
     "connectors.snapshot_markers": set(),
     "connectors.row_json": {"connectors.source", "connectors._row_json"},
@@ -67,20 +68,22 @@ MAY_IMPORT: dict[str, set[str]] = {
         "streamtrain.topic",
     },
     "connectors.serializing": {
-        "connectors.documents", "connectors.source", "connectors.envelope", "connectors.row_json", "streamtrain.envelope", "streamtrain.topic",
+        "connectors.documents", "connectors.source", "connectors.envelope", "connectors.row_json", "streamtrain.topic",
     },
     "connectors.relay": {"connectors.source", "connectors.serializing", "streamtrain.topic"},
     "connectors.mysql": {
-        "connectors.signals", "connectors.snapshot_markers", "connectors.source", "connectors.checks", "streamtrain.envelope",
-        "streamtrain.login", "streamtrain.tls",
+        "connectors.signals", "connectors.snapshot_markers", "connectors.source", "connectors.checks",
+        "connectors.topic_owners", "streamtrain.envelope", "streamtrain.login", "streamtrain.tls",
     },
     "connectors.documents": {"connectors.document_json", "connectors.source", "streamtrain.envelope", "streamtrain.topic"},
     "connectors.document_json": {"connectors._document_json", "connectors.source", "streamtrain.envelope"},
     "connectors.mongo": {
         "connectors.documents", "connectors.signals", "connectors.snapshot_markers", "connectors.source", "connectors.checks",
-        "streamtrain.documents", "streamtrain.envelope", "streamtrain.tls",
+        "connectors.topic_owners", "streamtrain.documents", "streamtrain.envelope", "streamtrain.tls",
     },
-    "connectors.sqlite": {"connectors.snapshot_markers", "connectors.source", "connectors.checks", "streamtrain.envelope"},
+    "connectors.sqlite": {
+        "connectors.snapshot_markers", "connectors.source", "connectors.checks", "connectors.topic_owners", "streamtrain.envelope",
+    },
 }  # fmt: skip
 
 DOORS: dict[str, set[str]] = {

@@ -35,8 +35,9 @@ from connectors.serializing import (
 )
 from connectors.source import Change, DeadLetter, DocumentChange, Heartbeat, Row, SourceEvent, Table, TransactionEvent
 from streamtrain.avro import AvroWriter, header, long_bytes, string_bytes
-from streamtrain.envelope import Op, topic_name
+from streamtrain.envelope import Op
 from streamtrain.topic.base import Messages
+from streamtrain.topic.names import topic_name
 
 Register = Callable[[str, str], int]
 """Subject and text of a schema -> its id in the registry."""

@@ -12,6 +12,7 @@ from typing import Literal
 
 from connectors.source import Collection, FieldType, Table
 from streamtrain.errors import ConfigError
+from streamtrain.topic.names import topic_name
 
 Type = Literal["boolean", "int8", "int16", "int32", "int64", "float32", "float64", "string", "bytes", "array", "struct"]
 
@@ -229,7 +230,7 @@ def document_schemas(collection: Collection, prefix: str) -> tuple[Schema, Schem
 
     https://debezium.io/documentation/reference/stable/connectors/mongodb.html#mongodb-create-events
     """
-    name = f"{prefix}.{collection.full_name}"
+    name = topic_name(prefix, collection.database, collection.name)
     envelope = Schema(
         "struct",
         name=f"{name}.Envelope",
@@ -267,7 +268,7 @@ def table_schemas(table: Table, prefix: str, connector: str, rename: Rename | No
 
     Raises ConfigError if the table's types are not known.
     """
-    name = f"{prefix}.{table.full_name}"
+    name = topic_name(prefix, table.database, table.name)
     fields = _columns(table, rename)
     row = Schema("struct", True, f"{name}.Value", fields=fields)
     envelope = Schema(

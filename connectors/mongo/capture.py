@@ -14,7 +14,7 @@ from connectors.mongo.images import OPS, ImageMaker, Images
 from connectors.mongo.position import StreamPosition
 from connectors.mongo.rows import DocumentRows
 from connectors.mongo.server_errors import EventTooLarge
-from connectors.mongo.settings import MongoSettings
+from connectors.mongo.settings import MongoSettings, name_of
 from connectors.mongo.snapshots.snapshots import Snapshots
 from connectors.mongo.snapshots.state import SnapshotState
 from connectors.mongo.split_events import joined
@@ -24,6 +24,7 @@ from connectors.mongo.structure import STRUCTURE, Structure
 from connectors.mongo.transactions import Transactions
 from connectors.mongo.unsent import UnsentChanges
 from connectors.source import SourceBatch, SourceEvent
+from connectors.topic_owners import TopicOwners
 from streamtrain.errors import UnsupportedChange
 
 _IMPATIENT_S = 0.005
@@ -40,6 +41,8 @@ class CaptureParts:
     settings: MongoSettings
     clock: Callable[[], float]
     sharded: bool
+    there: tuple[Sequence[str], Time]
+    """Captured collections, and when there were these."""
 
 
 class Capture:
@@ -53,7 +56,10 @@ class Capture:
         self._settings = parts.settings
         self._captures = lru_cache(maxsize=65_536)(parts.settings.captures)
         self._images = ImageMaker(parts.store, parts.settings.after)
-        self._rows = DocumentRows(parts.settings.prefix)
+        self._topics = TopicOwners(parts.settings.prefix)
+        self._there = list(map(name_of, parts.there[0]))
+        """Collections that were there at the start, until the stream has come to that time."""
+        self._rows = DocumentRows(parts.settings.prefix, self._topics)
         self._unsent = UnsentChanges(parts.settings, parts.store, self._rows)
         self._structure = Structure(parts.settings, parts.store, self._captures)
         self._pending: deque[Event] = deque()
@@ -197,6 +203,9 @@ class Capture:
             self._position = self._position.at(last.token)
 
     def _handled(self, events: Sequence[Event]) -> list[SourceEvent]:
+        if self._there and events and events[-1].time > self._parts.there[1]:
+            self._topics.add(self._there)
+            self._there = []
         captured = [event for event in events if event.kind in OPS and self._captures(*event.name)]
         changes: list[SourceEvent] = []
         if captured and self._unsent.lacks(captured[0], self._width):
@@ -239,7 +248,14 @@ class Capture:
             )
         changes, state = self._structure.changed(event, self._snapshots.state)
         self._snapshots.change(state)
+        self._rename(event)
         return changes
+
+    def _rename(self, event: Event) -> None:
+        if event.kind in {"drop", "rename"}:
+            self._topics.release(event.name)
+        if event.kind == "rename" and self._captures(*event.to):
+            self._topics.claim(event.to)
 
     def _published(self) -> Sequence[SourceEvent]:
         piece = self._snapshots.publish()

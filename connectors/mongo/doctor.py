@@ -9,8 +9,9 @@ from typing import Any
 from connectors.checks import Check
 from connectors.mongo.client import Client, Time
 from connectors.mongo.deployment import Deployment
-from connectors.mongo.settings import MongoSettings, Scope
+from connectors.mongo.settings import MongoSettings, Scope, name_of
 from connectors.mongo.stream import ChangeStream
+from connectors.topic_owners import own_topics_check
 from streamtrain.errors import AccessDenied, StreamtrainError
 
 _SHORT_H = 24
@@ -79,6 +80,7 @@ def _collections(client: Client, deployment: Deployment, settings: MongoSettings
         )  # fmt: skip
         return
     yield Check("mongodb collections", "ok", f"{len(options)} captured: {', '.join(sorted(options)[:5])}")
+    yield from own_topics_check(settings.prefix, map(name_of, sorted(options)))
     without = sorted(name for name, each in options.items() if not _keeps_images(each))
     if without and settings.after != "held":
         yield _images(without, deployment, settings)

@@ -12,16 +12,22 @@ from connectors.mongo.client import Time
 from connectors.mongo.extended_json import id_json, value_json
 from connectors.mongo.images import Images
 from connectors.mongo.origin import OriginWriter
+from connectors.mongo.settings import name_of
 from connectors.mongo.snapshots.snapshots import Piece
 from connectors.mongo.values import described
 from connectors.source import Collection, DocumentChange, DocumentOrigins, TransactionPart
+from connectors.topic_owners import TopicOwners
 from streamtrain.envelope import Op
 
 
 class DocumentRows:
-    """Makes changes of documents; each collection's are together, in their order."""
+    """Makes changes of documents; each collection's are together, in their order.
 
-    def __init__(self, prefix: str) -> None:
+    Raises ConfigError if a collection's topic is another's among ``topics``.
+    """
+
+    def __init__(self, prefix: str, topics: TopicOwners) -> None:
+        self._topics = topics
         self._origin = OriginWriter(prefix)
         self._lsid = lru_cache(maxsize=1_024)(_lsid)
         self._block = lru_cache(maxsize=65_536)(self._known)
@@ -37,7 +43,9 @@ class DocumentRows:
 
     def read(self, piece: Piece, moment: Time, now_us: int) -> list[DocumentChange]:
         """What a snapshot has read, as of ``moment``."""
-        collection, origin = self._block(*piece.collection.split(".", 1), _SNAPSHOT.get(piece.kind, "true"))
+        name = name_of(piece.collection)
+        self._topics.claim(name)
+        collection, origin = self._block(*name, _SNAPSHOT.get(piece.kind, "true"))
         count = len(piece.ids)
         nothing = [None] * count
         return [
@@ -60,6 +68,7 @@ class DocumentRows:
 
     def _change(self, images: Images, parts: Sequence[TransactionPart | None]) -> DocumentChange:
         events = images.events
+        self._topics.claim(events[0].name)
         collection, origin = self._block(*events[0].name, "false")
         return DocumentChange(
             collection,

@@ -80,3 +80,9 @@ class MongoSettings:
         if any(fnmatch.fnmatchcase(name, pattern) for pattern in self.exclude):
             return False
         return any(fnmatch.fnmatchcase(name, pattern) for pattern in self.include)
+
+
+def name_of(full_name: str) -> tuple[str, str]:
+    """Database and collection of ``database.collection``: no database has a dot in its name."""
+    database, _, collection = full_name.partition(".")
+    return database, collection

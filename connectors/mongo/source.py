@@ -18,7 +18,7 @@ from connectors.mongo.capture import Capture, CaptureParts
 from connectors.mongo.client import Client, Time
 from connectors.mongo.deployment import Deployment
 from connectors.mongo.position import StreamPosition
-from connectors.mongo.settings import MongoSettings
+from connectors.mongo.settings import MongoSettings, name_of
 from connectors.mongo.snapshots.reader import ChunkReader
 from connectors.mongo.snapshots.signalled import obeyed
 from connectors.mongo.snapshots.snapshots import Snapshots
@@ -27,6 +27,7 @@ from connectors.mongo.store import DocumentStore
 from connectors.mongo.stream import ChangeStream
 from connectors.signals import SignalChannel, parse
 from connectors.source import NO_NOTES, Position, SourceBatch
+from connectors.topic_owners import require_own_topics
 from streamtrain import log
 from streamtrain.errors import PositionLost, SourceUnavailable
 
@@ -138,7 +139,7 @@ class MongoSource:
         names, began = self._captured()
         position = StreamPosition.begun(scope, stream.begin(began), self._settings.include)
         position = replace(position, signals=signals)
-        self._follow(stream, position, SnapshotState(self._jobs(names, as_of=began)))
+        self._follow(stream, position, SnapshotState(self._jobs(names, as_of=began)), (names, began))
 
     def _go_on(self, position: StreamPosition) -> None:
         store, settings = self._documents(), self._settings
@@ -154,11 +155,11 @@ class MongoSource:
         stream = self._stream()
         stream.go_on(position)
         state = SnapshotState.from_json(position.snapshots)
+        names, at = self._captured()
         if position.include != settings.include:
-            names, at = self._captured()
             added = [name for name in names if not _matches(name, position.include)]
             state = SnapshotState((*state.jobs, *self._jobs(added, named_at=at)))
-        self._follow(stream, position.capturing(str(settings.scope), settings.include), state)
+        self._follow(stream, position.capturing(str(settings.scope), settings.include), state, (names, at))
 
     def _begin_again(self, error: PositionLost, signals: int | None) -> None:
         if self._settings.snapshot != "when_needed":
@@ -167,7 +168,10 @@ class MongoSource:
         self._begin(signals)
 
     def _captured(self) -> tuple[list[str], Time]:
-        return self._connected().collections(self._settings.scope, self._settings.captures)
+        """The captured collections, and when there were these. Raises ConfigError if two of them have one topic."""
+        names, at = self._connected().collections(self._settings.scope, self._settings.captures)
+        require_own_topics(self._settings.prefix, map(name_of, names))
+        return names, at
 
     def _jobs(self, names: Sequence[str], as_of: Time | None = None, named_at: Time | None = None) -> tuple[Job, ...]:
         """How collections are read first. ``as_of`` is where the stream begins; ``named_at``: when they had these names."""
@@ -191,7 +195,13 @@ class MongoSource:
             raise SourceUnavailable("the source is not open", hint="open it first")
         return self._deployment
 
-    def _follow(self, stream: ChangeStream, position: StreamPosition, state: SnapshotState) -> None:
+    def _follow(
+        self,
+        stream: ChangeStream,
+        position: StreamPosition,
+        state: SnapshotState,
+        there: tuple[Sequence[str], Time],
+    ) -> None:
         client, deployment, store, settings = self._connected(), self._look(), self._documents(), self._settings
         held = settings.after == "held"
         snapshots = Snapshots(
@@ -201,7 +211,7 @@ class MongoSource:
             keeps=(lambda document: document) if held else (lambda _: b""),
             monotonic=self._monotonic,
         )
-        parts = CaptureParts(stream, snapshots, store, settings, self._clock, sharded=deployment.sharded)
+        parts = CaptureParts(stream, snapshots, store, settings, self._clock, sharded=deployment.sharded, there=there)
         self._capture = Capture(parts, position)
 
 

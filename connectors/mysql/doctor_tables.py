@@ -12,6 +12,7 @@ from connectors.mysql.preflight import WILDCARDS, look_into, require_tables
 from connectors.mysql.schema import tables
 from connectors.mysql.settings import MysqlSettings
 from connectors.mysql.structure import TableSchema
+from connectors.topic_owners import own_topics_check
 from streamtrain.errors import AccessDenied, SourceMisconfigured, SourceUnavailable
 
 
@@ -19,6 +20,7 @@ def table_checks(connection: Connection, settings: MysqlSettings) -> Iterator[Ch
     """One line for what ``source.include`` finds, then what there is to say of each table."""
     schemas = tables(connection, settings.captures)
     yield _matched(schemas, settings)
+    yield from own_topics_check(settings.prefix, [(each.table.database, each.table.name) for each in schemas])
     yield from _unseen(connection, schemas, settings)
     cascades = unlogged_cascades(connection, schemas)
     for schema in schemas:

@@ -5,13 +5,13 @@ Restarts happen at committed positions only, so that the last structure of each 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from connectors.mysql.binlog.charsets import charset_of
 from connectors.mysql.binlog.events import Query
 from connectors.mysql.binlog.reading import Malformed
 from connectors.mysql.binlog.session import read_session
-from connectors.mysql.ddl.catalog import Catalog, TableChange
+from connectors.mysql.ddl.catalog import Catalog, ChangeKind, TableChange
 from connectors.mysql.ddl.columns import Session
 from connectors.mysql.ddl.tokens import Dialect
 from connectors.mysql.schema_notes import (
@@ -25,16 +25,22 @@ from connectors.mysql.schema_notes import (
 )
 from connectors.mysql.server import Flavor, Server
 from connectors.mysql.structure import Gap, TableSchema
+from connectors.topic_owners import TopicOwners
 
 _EXPLICIT_TIMESTAMPS = {Flavor.MYSQL: (8, 0, 2), Flavor.MARIADB: (10, 10, 0)}
 """Since when it is the default."""
 
 
 class SchemaLog:
-    """What is known of the tables of one server. ``captured(database, name)`` says of which it has to be known."""
+    """What is known of the tables of one server.
 
-    def __init__(self, server: Server, captured: Callable[[str, str], bool]) -> None:
+    ``captured(database, name)`` says of which it has to be known. Each of these has a topic among ``topics``, of its own:
+    ConfigError is raised where that is not so.
+    """
+
+    def __init__(self, server: Server, captured: Callable[[str, str], bool], topics: TopicOwners) -> None:
         self._server = server
+        self._topics = topics
         self._mariadb = server.flavor is Flavor.MARIADB
         self._dialect = Dialect(self._mariadb, server.version)
         self._explicit_timestamps = server.version >= _EXPLICIT_TIMESTAMPS[server.flavor]
@@ -47,7 +53,7 @@ class SchemaLog:
 
     def copy(self) -> SchemaLog:
         """Another one with the same tables, which goes its own way."""
-        other = SchemaLog(self._server, self._captured)
+        other = SchemaLog(self._server, self._captured, self._topics.copy())
         other._catalog.tables = dict(self._catalog.tables)
         other._catalog.databases = dict(self._catalog.databases)
         return other
@@ -64,12 +70,16 @@ class SchemaLog:
                 self._kept_databases[name[0]] = read_database(key, note)
         self._catalog.tables = dict(self._kept_tables)
         self._catalog.databases = dict(self._kept_databases)
+        self._topics.begin(name for name in self._kept_tables if self._captured(*name))
 
     def fill(self, schemas: Iterable[TableSchema], databases: Mapping[str, str]) -> None:
         """Begin with these tables and character sets of databases, and nothing else."""
         self._catalog.tables = {(schema.table.database, schema.table.name): schema for schema in schemas}
         self._catalog.databases = dict(databases)
         self._moved = True
+        self._topics.begin(())
+        for name in self._catalog.tables:
+            self.captures(*name)
 
     def put(self, name: tuple[str, str], entry: TableSchema | Gap) -> None:
         """Take note of one table's structure at this point of the log."""
@@ -90,6 +100,13 @@ class SchemaLog:
         """A table's structure at this point of the log; the same object for as long as it is the same."""
         return self._catalog.tables.get((database, name), _NEVER_SEEN)
 
+    def captures(self, database: str, name: str) -> bool:
+        """Whether a table is captured, of which there are rows. It is the one of its topic from now on."""
+        captured = self._captured(database, name)
+        if captured:
+            self._topics.claim((database, name))
+        return captured
+
     def apply(self, event: Query) -> list[TableChange]:
         """Carry out a statement of the log; what it did to which tables, in order.
 
@@ -109,6 +126,7 @@ class SchemaLog:
             for change in changes:
                 if change.schema is not None:
                     self._catalog.put(change.name, None, "a statement about it is in an unknown character set")
+        self._name(changes)
         return changes
 
     def take_notes(self) -> dict[str, bytes | None]:
@@ -128,6 +146,16 @@ class SchemaLog:
         notes |= {database_key(name): None for name in self._kept_databases.keys() - databases.keys()}
         self._kept_tables, self._kept_databases = dict(tables), dict(databases)
         return notes
+
+    def _name(self, changes: Sequence[TableChange]) -> None:
+        """Follow tables to the names that a statement has given them, to all of them at once."""
+        for change in changes:
+            gone = change.name if change.kind is ChangeKind.DROP else change.previous
+            if gone is not None:
+                self._topics.release(gone)
+        for change in changes:
+            if change.name in self._catalog.tables:
+                self.captures(*change.name)
 
     def _charset(self, collation: int | None) -> str | None:
         try:

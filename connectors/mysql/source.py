@@ -40,6 +40,7 @@ from connectors.mysql.structures import adopt_missing, announced, structures_at
 from connectors.mysql.transaction import HoldLimits
 from connectors.signals import SignalChannel, parse
 from connectors.source import NO_NOTES, Position, SchemaChange, SourceBatch, SourceEvent, TransactionEvent
+from connectors.topic_owners import TopicOwners, require_own_topics
 from streamtrain import log
 from streamtrain.errors import PositionLost, SourceMisconfigured, SourceUnavailable
 
@@ -103,7 +104,7 @@ class MysqlSource:
         try:
             self._idle = Connection(self._address)
             server = self._server = self._examined(self._idle)
-            self._schema_log = SchemaLog(server, self._captures)
+            self._schema_log = SchemaLog(server, self._captures, TopicOwners(self._settings.prefix))
             self._schema_log.load(notes)
             if position is None:
                 self._begin(server)
@@ -191,6 +192,7 @@ class MysqlSource:
         require_settings(connection, server)
         schemas = tables(connection, self._captures)
         require_tables(schemas)
+        require_own_topics(self._settings.prefix, [(each.table.database, each.table.name) for each in schemas])
         self._cascades.look(connection, schemas)
         return server
 

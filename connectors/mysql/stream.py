@@ -210,7 +210,7 @@ class BinlogStream:
         return find_prepared(self._connect, self._decoder, self._server, xid, before)
 
     def _decoder(self) -> EventDecoder:
-        return EventDecoder(self._settings.captured, schema_of=self._schema_log.schema_of, modes=self._settings.modes)
+        return EventDecoder(self._schema_log.captures, schema_of=self._schema_log.schema_of, modes=self._settings.modes)
 
     def close(self) -> None:
         """Let go of the connections. Safe to call twice."""

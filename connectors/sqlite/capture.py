@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from connectors.sqlite.changelog import ChangeLog, Layout
 from connectors.sqlite.connection import Database, quoted
 from connectors.sqlite.schema import OWN_PREFIX, TableSchema, exists, tables
-from connectors.sqlite.settings import DATABASE
+from connectors.sqlite.settings import DATABASE, SqliteSettings
 from connectors.sqlite.triggers import CHANGES, NOW_MS, change_columns, needed_trigger_names, trigger_names, triggers
+from connectors.topic_owners import require_own_topics
 from streamtrain import log
 from streamtrain.errors import PositionLost, SourceMisconfigured
 
@@ -19,14 +18,14 @@ _log = log.get("sqlite")
 class Capture:
     """The triggers on the included tables. Both methods run inside of the caller's ``Database.writing()``."""
 
-    def __init__(self, database: Database, changes: ChangeLog, includes: Callable[[str], bool]) -> None:
+    def __init__(self, database: Database, changes: ChangeLog, settings: SqliteSettings) -> None:
         self._db = database
         self._changes = changes
-        self._includes = includes
+        self._settings = settings
 
     def begin(self) -> None:
         """Capture every included table from now on, whatever was there before. Raises SourceMisconfigured if none is."""
-        included = tables(self._db, self._includes)
+        included = self._included()
         if not included:
             raise SourceMisconfigured(
                 f"source.include matches no table of {self._db.path}",
@@ -48,13 +47,19 @@ class Capture:
         """
         self._remove_strays()
         active = self._changes.active()
-        included = {schema.name: schema for schema in tables(self._db, self._includes)}
+        included = {schema.name: schema for schema in self._included()}
         for name in sorted(set(active) - set(included)):
             if not exists(self._db, name):
                 self._changes.retire(name)
                 _log.info("table dropped", table=f"{DATABASE}.{name}")
         for name, schema in included.items():
             self._follow(schema, active.get(name))
+
+    def _included(self) -> list[TableSchema]:
+        """The tables that are to be captured. Raises ConfigError if two of them have one topic."""
+        found = tables(self._db, self._settings.includes)
+        require_own_topics(self._settings.prefix, [(DATABASE, schema.name) for schema in found])
+        return found
 
     def _follow(self, schema: TableSchema, layout: Layout | None) -> None:
         if layout is None:

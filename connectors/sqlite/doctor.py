@@ -8,6 +8,7 @@ from connectors.checks import Check
 from connectors.sqlite.connection import Database
 from connectors.sqlite.schema import TableSchema, tables
 from connectors.sqlite.settings import DATABASE, SqliteSettings
+from connectors.topic_owners import own_topics_check
 from streamtrain.errors import RetryableError, StreamtrainError
 
 
@@ -32,6 +33,7 @@ def _checks(database: Database, settings: SqliteSettings) -> Iterator[Check]:
         yield Check("sqlite tables", "fail", error.message, "tables that can be captured", error.hint)
         return
     yield _matched(included, settings)
+    yield from own_topics_check(settings.prefix, [(DATABASE, schema.name) for schema in included])
     for schema in included:
         yield _key(schema)
         if schema.has_computed_index:

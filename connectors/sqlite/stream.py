@@ -27,7 +27,7 @@ class Stream:
         self._settings = settings
         self._db = Database(settings.path)
         self._changes = ChangeLog(self._db)
-        self._capture = Capture(self._db, self._changes, settings.includes)
+        self._capture = Capture(self._db, self._changes, settings)
         self._layouts: dict[int, Layout] = {}
         self.schema_version = -1
         """The schema's number when capture was last brought in step with it."""

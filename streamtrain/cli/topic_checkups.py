@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterator
 from connectors.checks import Check
 from streamtrain.cli import build
 from streamtrain.config.models import Config
-from streamtrain.envelope import topic_name
 from streamtrain.topic.kafka import BrokerReport, TopicReport, internal_topics, probe
+from streamtrain.topic.names import topic_name
 
 # A table without a key is read in one transaction: 15 minutes is what brokers allow by default.
 _TRANSACTION_TIMEOUT_MS = 900_000

@@ -23,7 +23,7 @@ from streamtrain.config.endpoints import (
 )
 from streamtrain.config.rules import label_classes, model_name, not_boolean, one_table, run_name
 from streamtrain.config.section import Choice, Number, Section, Whole, at_key
-from streamtrain.envelope import topic_name
+from streamtrain.topic.names import topic_name
 
 NOT_YET: Mapping[tuple[str, ...], str] = {
     ("train", "device"): r"(cuda|mps|xpu)(:\d+)?",
@@ -199,7 +199,7 @@ class Config(Section):
 
     @property
     def topic_name(self) -> str:
-        """The topic of ``examples.from``."""
+        """The topic of ``examples.from``. Its first dot ends the database's name, and no other one would make another topic."""
         database, _, table = self.examples.table.partition(".")
         return topic_name(self.topic.prefix, database, table)
 

@@ -50,6 +50,13 @@ def test_every_difference_from_debezium_is_one_that_is_meant(
     assert [(one.topic, one.path, one.theirs, one.ours) for one in unexplained] == []
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_table_of_an_odd_name_has_the_same_topic(captures: Mapping[str, Capture], name: str) -> None:
+    topics = {f"{DATABASE}.odd___-n_me"}
+    assert topics <= captures[name].debezium.keys()
+    assert len(captures[name].ours[topics.pop()]) == 5
+
+
 def test_every_difference_that_is_listed_is_there(found: Mapping[str, list[Finding]]) -> None:
     everything = [one for findings in found.values() for one in findings]
     assert [name for name, covers in DIFFERENCES.items() if not any(covers(one) for one in everything)] == []

@@ -38,6 +38,8 @@ BEFORE = (
     "INSERT INTO small (v) VALUES ('x'), ('y'), ('z')",
     "CREATE TABLE defaults (id INT PRIMARY KEY, n INT DEFAULT 5, m VARCHAR(5) NOT NULL DEFAULT 'm')",
     "INSERT INTO defaults VALUES (1, NULL, 'a')",
+    "CREATE TABLE `odd ü$-näme` (`the id` INT PRIMARY KEY, `größe$` INT)",
+    "INSERT INTO `odd ü$-näme` VALUES (1, 2)",
     "CREATE TABLE marker (id INT PRIMARY KEY, said VARCHAR(20))",
 )
 """In place when the snapshots are taken."""
@@ -67,6 +69,8 @@ DURING = (
     "INSERT INTO small (w) VALUES ('renamed')",
     "DROP TABLE no_key",
     "INSERT INTO defaults (id) VALUES (2)",
+    "INSERT INTO `odd ü$-näme` VALUES (2, 3)",
+    "UPDATE `odd ü$-näme` SET `the id` = 3 WHERE `the id` = 2",
 )
 """While the connectors stream."""
 

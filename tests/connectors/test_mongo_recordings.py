@@ -14,6 +14,7 @@ from bson.raw_bson import RawBSONDocument
 
 from connectors.mongo.capture import Capture, CaptureParts
 from connectors.mongo.change_event import document_at
+from connectors.mongo.client import Time
 from connectors.mongo.position import StreamPosition
 from connectors.mongo.raw_bson import id_of
 from connectors.mongo.settings import MongoSettings
@@ -58,7 +59,7 @@ def begun(stream: Recorded, store: DocumentStore, position: StreamPosition, dire
     reader: Any = None  # nothing is left to be read
     snapshots = Snapshots(reader, store, SnapshotState(), keeps=lambda document: document, monotonic=lambda: 0.0)
     source: Any = stream
-    parts = CaptureParts(source, snapshots, store, settings, lambda: 0.0, sharded=False)
+    parts = CaptureParts(source, snapshots, store, settings, lambda: 0.0, sharded=False, there=([], Time(0, 0)))
     return Capture(parts, position)
 
 

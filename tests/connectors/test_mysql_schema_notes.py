@@ -10,6 +10,7 @@ from connectors.mysql.schema_notes import database_key, parse_key, read_table, t
 from connectors.mysql.server import Flavor, Server
 from connectors.mysql.structure import Column, Gap, Index, TableSchema
 from connectors.source import Table
+from connectors.topic_owners import TopicOwners
 from streamtrain.errors import PositionLost
 
 COLUMNS = (
@@ -28,6 +29,10 @@ SCHEMA = TableSchema(
     ),
 )
 SERVER = Server(Flavor.MYSQL, (9, 7, 0), "9.7.0", "uuid", 1, by_gtid=True, lower_case_names=False)
+
+
+def schema_log() -> SchemaLog:
+    return SchemaLog(SERVER, lambda _database, _name: True, TopicOwners("p"))
 
 
 def test_a_table_comes_back_from_its_note_as_it_was() -> None:
@@ -54,11 +59,11 @@ def test_every_name_has_a_key_of_its_own(name: tuple[str, str]) -> None:
 )  # fmt: skip
 def test_a_note_of_another_version_is_not_taken_for_one_of_this(note: bytes) -> None:
     with pytest.raises(PositionLost, match=r"schema/shop\.orders"):
-        SchemaLog(SERVER, lambda _database, _name: True).load({"schema/shop.orders": note})
+        schema_log().load({"schema/shop.orders": note})
 
 
 def test_only_what_has_changed_is_noted_and_what_is_gone_is_taken_away() -> None:
-    log = SchemaLog(SERVER, lambda _database, _name: True)
+    log = schema_log()
     log.fill([SCHEMA], {"shop": "utf8mb4"})
     first = log.take_notes()
     assert set(first) == {"schema/shop.orders", "database/shop"}

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from connectors.formats.avro import AvroSerializer
 from connectors.formats.connect_avro import avro_full_name, avro_name
-from connectors.formats.subjects import subject
+from connectors.formats.json_schemas import SchemaJsonSerializer
+from connectors.formats.subjects import Strategy, subject
 from connectors.mysql.values import float32
 from connectors.source import Change, FieldType, Table
 from streamtrain.avro import AvroReader, AvroWriter, header, long_bytes, string_bytes
@@ -178,6 +179,25 @@ def test_a_record_that_does_not_fit_its_schema_is_rejected_as_such_and_the_other
         unconfigured = DeserializingReader(ScriptedReader({LOG: [(None, good)]}), None)
         unconfigured.assign({LOG: 0})
         unconfigured.poll(10, 0)
+
+
+@pytest.mark.parametrize("strategy", ["topic", "record", "topic_record"])
+def test_subjects_and_schemas_are_named_by_the_topic_of_a_table_of_an_odd_name(strategy: Strategy) -> None:
+    schemas = Schemas()
+    table = Table("büro", "order lines", ("id",), (0,), (FieldType("int32", optional=False),))
+    change = Change(table, Op.CREATE, None, [(1,)], ORIGIN)
+    ((topic, (message,), _),) = AvroSerializer("shop", schemas.register, strategy).serialize(change, 0)
+    assert topic == "shop.b_ro.order_lines"
+    key, value = "shop.b_ro.order_lines.Key", "shop.b_ro.order_lines.Envelope"
+    expected = {
+        "topic": [f"{topic}-key", f"{topic}-value"], "record": [key, value],
+        "topic_record": [f"{topic}-{key}", f"{topic}-{value}"],
+    }  # fmt: skip
+    assert sorted(name for name, _ in schemas.subjects) == sorted(expected[strategy])
+    ((json, (plain,), _),) = SchemaJsonSerializer("shop").serialize(change, 0)
+    assert (json, orjson.loads(plain.key or b"")["schema"]["name"]) == (topic, key)
+    assert orjson.loads(plain.value or b"")["schema"]["name"] == value
+    assert message.value is not None
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from streamtrain.topic.base import Records, TopicPartition, Watermarks
-from streamtrain.topic.checks import check_name, check_offset, missing
+from streamtrain.topic.checks import check_offset, missing
 from streamtrain.topic.file.errors import damaged, os_errors
 from streamtrain.topic.file.journal import Journal, data_path
 from streamtrain.topic.file.records import Columns, DamagedRecordError, decode
 from streamtrain.topic.file.state import Extent
+from streamtrain.topic.names import check_name
 
 FOLLOW_S = 0.01
 """How long to wait before looking again whether the commit log has grown."""

@@ -14,11 +14,12 @@ from typing import IO
 
 from streamtrain.errors import ConfigError, FatalError, FencedOut, TopicUnavailable
 from streamtrain.topic.base import NO_NOTES, Message, Messages, TopicPartition
-from streamtrain.topic.checks import check_name, check_offset, missing
+from streamtrain.topic.checks import check_offset, missing
 from streamtrain.topic.file import records
 from streamtrain.topic.file.commits import Committed, Created, End, Opened, Trimmed
 from streamtrain.topic.file.errors import damaged, os_errors
 from streamtrain.topic.file.journal import COMMITS, Journal, data_path
+from streamtrain.topic.names import check_name
 
 SPILL_BYTES = 64 << 20
 """How much of a transaction is held in memory per partition; beyond it an unnamed temporary file takes over."""

@@ -103,6 +103,8 @@ _HINTS: dict[type[StreamtrainError], str] = {
 _HINTS_BY_CODE = {
     "CLUSTER_AUTHORIZATION_FAILED": "grant IDEMPOTENT_WRITE on the cluster, and CREATE if topics are to be created",
     "GROUP_AUTHORIZATION_FAILED": "grant READ on the consumer group 'streamtrain'; nothing is committed to it",
+    "TOPIC_EXCEPTION": "where two topics collide: to Kafka '.' and '_' are one in names of topics, so leave one of the two tables "
+    "out with source.exclude, or rename it",
     "TOPIC_AUTHORIZATION_FAILED": "grant READ, WRITE, DESCRIBE and DESCRIBE_CONFIGS on the topic, CREATE if it is missing",
     "TRANSACTIONAL_ID_AUTHORIZATION_FAILED": "grant WRITE and DESCRIBE on the transactional id that begins with 'streamtrain-'",
     "INVALID_RECORD": "the topic refuses records without a key: set cleanup.policy=delete on it",

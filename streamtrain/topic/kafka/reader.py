@@ -12,10 +12,11 @@ from confluent_kafka import TopicPartition as KafkaPartition
 
 from streamtrain.errors import FatalError, PositionLost, StreamtrainError
 from streamtrain.topic.base import Records, TopicPartition, Watermarks
-from streamtrain.topic.checks import check_name, check_offset, missing
+from streamtrain.topic.checks import check_offset, missing
 from streamtrain.topic.kafka.clients import open_consumer
 from streamtrain.topic.kafka.errors import Reports, kafka_errors, kind_of, translate
 from streamtrain.topic.kafka.settings import KafkaSettings
+from streamtrain.topic.names import check_name
 
 PROBE_S = 2.0
 """How long a broker that was reported lost is given to answer before poll raises TopicUnavailable."""

@@ -12,12 +12,12 @@ from confluent_kafka import Message as KafkaMessage
 from streamtrain import log
 from streamtrain.errors import FatalError, FencedOut, StreamtrainError, TopicUnavailable
 from streamtrain.topic.base import NO_NOTES, Message, Messages
-from streamtrain.topic.checks import MAX_NAME_LENGTH, check_name
 from streamtrain.topic.kafka.clients import leave, open_producer
 from streamtrain.topic.kafka.errors import Reports, called_back, kafka_errors, translate
 from streamtrain.topic.kafka.positions import PREFIX, kept_notes, last_position, notes_topic, positions_topic
 from streamtrain.topic.kafka.settings import KafkaSettings
 from streamtrain.topic.kafka.topics import CHANGES, LATEST_ONLY, Topics
+from streamtrain.topic.names import MAX_NAME_LENGTH, check_name
 
 ROOM_S = 0.1
 """How long to wait at a time for the client's queue to drain."""
