@@ -207,7 +207,8 @@ class BinlogStream:
         return event
 
     def _find_prepared(self, xid: str, before: LogPosition) -> PreparedXa:
-        return find_prepared(self._connect, self._decoder, self._server, xid, before)
+        # Tables had other names there, which are not claims to their topics now.
+        return find_prepared(self._connect, lambda: EventDecoder(self._settings.captured), self._server, xid, before)
 
     def _decoder(self) -> EventDecoder:
         return EventDecoder(self._schema_log.captures, schema_of=self._schema_log.schema_of, modes=self._settings.modes)

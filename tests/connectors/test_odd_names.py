@@ -25,6 +25,7 @@ from streamtrain.topic.file import FileReader
 from streamtrain.topic.kafka import KafkaReader, KafkaSettings
 from tests.connectors.mongo_capture import drained, flat, opened, settings
 from tests.connectors.mysql_capture import Kept, follow, settings_for, source_for
+from tests.connectors.test_mysql_xa_servers import end, prepare
 from tests.fault.lines import config, file_topic, kafka_topic
 from tests.line import Line, published
 from tests.servers import Broker, Database
@@ -216,6 +217,16 @@ def test_a_table_that_is_captured_later_on_may_not_share_a_topic_either(
         "INSERT INTO `a b` VALUES (1)", "INSERT INTO a_b VALUES (2)", "DROP TABLE `a b`", database=sql_database
     )
     assert until_refused(sql_server, kept, f"{sql_database}.*") == [("a b", 1)]
+
+
+def test_a_search_in_the_log_of_before_meets_former_names_of_tables(sql_server: Database, sql_database: str) -> None:
+    sql_server.execute("CREATE TABLE events (id INT)", "CREATE TABLE `a b` (id INT)", database=sql_database)
+    prepare(sql_server, sql_database, sql_database, "INSERT INTO events VALUES (1)")
+    sql_server.execute("INSERT INTO `a b` VALUES (2)", "RENAME TABLE `a b` TO a_b", database=sql_database)
+    kept = Kept()
+    assert rows(follow(source_for(sql_server, f"{sql_database}.*", snapshot="no_data"), kept)) == []
+    end(sql_server, sql_database)
+    assert rows(follow(source_for(sql_server, f"{sql_database}.*"), kept)) == [("events", 1)]
 
 
 def test_kafka_itself_takes_dots_and_underscores_for_one_and_capture_says_so(
