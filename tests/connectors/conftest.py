@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pymongo
@@ -37,8 +37,18 @@ def cleared_mongo(mongo: Mongo) -> Iterator[Mongo]:
 
 
 @pytest.fixture
-def mongo_with_images(cleared_mongo: Mongo) -> Mongo:
-    """The same if it keeps images of documents, as servers from 6.0 on do."""
+def mongo_from_6_0(cleared_mongo: Mongo) -> Mongo:
+    """The same if it is from 6.0 on: with images of documents, expanded events and arrays that are cut."""
     if not cleared_mongo.keeps_images:
         pytest.skip("a server before 6.0")
     return cleared_mongo
+
+
+@pytest.fixture
+def mongo_4_4(request: pytest.FixtureRequest, mongo_server: Callable[..., MongoServer]) -> MongoServer | Mongo:
+    """A server of 4.4, which splits no events: the real one if it is of that version, else the stand-in."""
+    if present():
+        real: Mongo = request.getfixturevalue("cleared_mongo")
+        if real.version < (5, 0):
+            return real
+    return mongo_server(version=(4, 4, 1))

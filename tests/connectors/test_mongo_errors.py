@@ -21,6 +21,7 @@ from tests.chaos.mongo import acts
 from tests.connectors.mongo_capture import drained, flat, opened, settings
 from tests.mongo_server import MongoServer, Settings
 from tests.mongo_server.recordings import codes
+from tests.servers.mongo import Mongo
 
 OF_WRITES = {11000}
 """Recorded codes that no read is answered with."""
@@ -73,14 +74,17 @@ def test_a_code_that_is_not_known_is_retried_only_where_the_server_says_that_it_
 
 
 @pytest.mark.parametrize("code", INJECTED)
-def test_after_an_error_that_passes_capture_goes_on_where_it_was(code: int, tmp_path: Path) -> None:
-    with MongoServer(Settings(version=(4, 4, 1))) as server, pymongo.MongoClient[Any](server.url) as client:
+def test_after_an_error_that_passes_capture_goes_on_where_it_was(
+    mongo_of_each_version: MongoServer | Mongo, code: int, tmp_path: Path
+) -> None:
+    url = mongo_of_each_version.url
+    with pymongo.MongoClient[Any](url) as client:
         client.shop.events.insert_one({"_id": 0})
-        chosen = settings(server.url, tmp_path, "shop.events")
+        chosen = settings(url, tmp_path, "shop.events")
         with opened(chosen) as source:
             position = drained(source)[1]
             client.shop.events.insert_one({"_id": 1})
-            fails = {"failCommands": ["getMore"], "errorCode": code}
+            fails = {"failCommands": ["getMore"], "errorCode": code, "appName": "streamtrain"}
             client.admin.command("configureFailPoint", "failCommand", mode={"times": 1}, data=fails)
             with pytest.raises(SourceUnavailable):
                 for _ in range(20):

@@ -20,12 +20,25 @@ from connectors.source import DeadLetter, DocumentChange, Position, SourceEvent,
 from streamtrain.envelope import Op
 from tests.connectors.mongo_capture import drained, flat, folded, opened, settings
 from tests.mongo_server import MongoServer, Settings
+from tests.servers.mongo import Mongo
 
+Server = MongoServer | Mongo
 OLD, IMAGES_UNSPLIT = Settings(version=(4, 4, 1)), Settings(version=(6, 0, 8))
 HALF = 9_000_000
 """Bytes of which the document and what an update says of it come to more than 16 MB together."""
 LONG_ID = "i" * 9_000
 """The identity of a document of nearly 16 MB of which not even the insert can be sent: the event says it more than once."""
+
+
+LARGEST = 16 * 1024 * 1024 - 1024
+"""Bytes of a document that hardly fits."""
+
+
+@pytest.fixture
+def splitting(mongo_from_6_0: Mongo) -> Mongo:
+    if mongo_from_6_0.version < (6, 0, 9):
+        pytest.skip("a server before 6.0.9")
+    return mongo_from_6_0
 
 
 def letters(events: Sequence[SourceEvent]) -> list[tuple[str, Op, bytes]]:
@@ -43,8 +56,11 @@ def wrote_between_others(events: Any) -> None:
     events.update_one({"_id": 2}, {"$set": {"v": 1}})
 
 
-def test_capture_stops_at_a_change_that_is_too_large_once_all_before_it_was_given(tmp_path: Path) -> None:
-    with MongoServer(OLD) as server, pymongo.MongoClient[Any](server.url) as client:
+def test_capture_stops_at_a_change_that_is_too_large_once_all_before_it_was_given(
+    mongo_4_4: Server, tmp_path: Path
+) -> None:
+    server = mongo_4_4
+    with pymongo.MongoClient[Any](server.url) as client:
         chosen, events = settings(server.url, tmp_path, "shop.events", after="lookup"), list[SourceEvent]()
         position: Position | None = None
         with opened(chosen) as source:
@@ -138,6 +154,35 @@ def test_a_document_of_which_a_change_is_missing_is_not_built_upon_until_it_was_
     assert changes[-1].after == b'{"_id": %b,"m": 7,"n": 2}' % key
 
 
+def test_an_event_that_the_server_splits_is_one_and_comes_again_whole_after_a_restart_at_any_fragment(
+    splitting: Mongo, tmp_path: Path
+) -> None:
+    """A document of nearly 16 MB: with it as it was, as it is and what changed the event has three times that."""
+    with pymongo.MongoClient[Any](splitting.url) as client:
+        client.shop.create_collection("events", changeStreamPreAndPostImages={"enabled": True})
+        texts = [letter * (LARGEST - 22) for letter in "ab"]
+        client.shop.events.insert_one({"_id": 1, "a": texts[0]})
+        assert len(encode({"_id": 1, "a": texts[0]})) == LARGEST
+        chosen = settings(splitting.url, tmp_path, "shop.events", after="post_image")
+        with opened(chosen) as source:
+            position = drained(source)[1]
+        client.shop.events.update_one({"_id": 1}, {"$set": {"a": texts[1]}})
+        client.shop.events.insert_one({"_id": 2})
+        between = [position]
+        with opened(chosen, position) as source:
+            while not (batch := source.read(0.05)).changes:
+                assert batch.position is not None
+                between.append(batch.position)
+    assert len(between) > 2
+    for at in between:
+        with opened(chosen, at) as source:
+            update, created = flat(drained(source)[0])
+        assert (update.op, update.key, update.after_from) == (Op.UPDATE, b"1", "post_image")
+        images = zip((update.before, update.after), texts, strict=True)  # not shown by pytest for their size
+        assert [image == b'{"_id": 1,"a": "%b"}' % text.encode() for image, text in images] == [True, True]
+        assert (created.op, created.key) == (Op.CREATE, b"2")
+
+
 def test_a_document_that_is_to_be_read_again_is_looked_for_under_the_new_name_of_its_collection() -> None:
     job = Job(
         "unsent", ("shop.a",), conditions={"shop.a": filter_for(encode({"_id": ObjectId("64f0c0ffee0123456789abcd")}))}
@@ -159,9 +204,12 @@ def test_the_filter_for_one_document_is_read_back_as_it_was_meant(identity: Any)
     assert encode(filter_of(filter_for(encode({"_id": identity})))) == meant
 
 
-def test_a_transaction_of_more_than_16_mb_is_resumed_after_each_of_its_changes_and_counted_on(tmp_path: Path) -> None:
+def test_a_transaction_of_more_than_16_mb_is_resumed_after_each_of_its_changes_and_counted_on(
+    mongo_4_4: Server, tmp_path: Path
+) -> None:
     """The server writes it as several entries of its log; its events have one time."""
-    with MongoServer(OLD) as server, pymongo.MongoClient[Any](server.url) as client:
+    server = mongo_4_4
+    with pymongo.MongoClient[Any](server.url) as client:
         client.shop.create_collection("events")
         chosen = settings(server.url, tmp_path, "shop.events", transaction_metadata=True, max_rows=1)
         with opened(chosen) as source:
@@ -186,9 +234,10 @@ def test_a_transaction_of_more_than_16_mb_is_resumed_after_each_of_its_changes_a
 
 
 def test_a_change_that_is_too_large_for_the_stream_of_a_collection_that_is_not_captured_is_nothing(
-    tmp_path: Path,
+    mongo_4_4: Server, tmp_path: Path
 ) -> None:
-    with MongoServer(OLD) as server, pymongo.MongoClient[Any](server.url) as client:
+    server = mongo_4_4
+    with pymongo.MongoClient[Any](server.url) as client:
         chosen = settings(server.url, tmp_path, "shop.events", "shop.more", after="lookup")
         with opened(chosen) as source:
             drained(source)
@@ -197,8 +246,9 @@ def test_a_change_that_is_too_large_for_the_stream_of_a_collection_that_is_not_c
             assert seen(drained(source)[0]) == [(Op.CREATE, b"1")]
 
 
-def test_a_dead_letter_is_a_record_with_key_place_and_reason(tmp_path: Path) -> None:
-    with MongoServer(OLD) as server, pymongo.MongoClient[Any](server.url) as client:
+def test_a_dead_letter_is_a_record_with_key_place_and_reason(mongo_4_4: Server, tmp_path: Path) -> None:
+    server = mongo_4_4
+    with pymongo.MongoClient[Any](server.url) as client:
         chosen = settings(server.url, tmp_path, "shop.events", after="lookup", large_events="dead_letter")
         with opened(chosen) as source:
             drained(source)

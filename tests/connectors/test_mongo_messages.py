@@ -17,15 +17,15 @@ from streamtrain.avro import AvroReader
 from streamtrain.envelope import Op
 from tests.connectors.mongo_capture import drained, opened, settings
 from tests.mongo_server import MongoServer, Settings
+from tests.servers.mongo import Mongo
 
 
 @pytest.fixture
-def changed(tmp_path: Path) -> list[DocumentChange]:
+def changed(mongo_from_6_0: Mongo, tmp_path: Path) -> list[DocumentChange]:
     """An insert, updates that set, remove and cut, a replace and a delete."""
     with (
-        MongoServer(Settings(version=(8, 0, 0))) as server,
-        pymongo.MongoClient[Any](server.url) as client,
-        opened(settings(server.url, tmp_path, "shop.events", include_schema_changes=False)) as source,
+        pymongo.MongoClient[Any](mongo_from_6_0.url) as client,
+        opened(settings(mongo_from_6_0.url, tmp_path, "shop.events", include_schema_changes=False)) as source,
     ):
         drained(source)
         events = client.shop.events
