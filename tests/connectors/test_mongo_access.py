@@ -19,6 +19,7 @@ from streamtrain.tls import Tls, TlsMode
 from tests.connectors.mongo_capture import drained, flat, opened, settings
 from tests.mongo_server import MongoServer, User
 from tests.servers.certificates import Authority
+from tests.servers.mongo import Mongo
 
 Started = Callable[..., MongoServer]
 X509 = "&authMechanism=MONGODB-X509"
@@ -160,9 +161,9 @@ def test_a_login_that_is_refused_is_told_without_the_password(guarded: MongoServ
 
 
 def test_the_doctor_tells_which_collections_lack_the_images_that_are_asked_for(
-    mongo_server: Started, tmp_path: Path
+    mongo_from_6_0: Mongo, tmp_path: Path
 ) -> None:
-    server = mongo_server()
+    server = mongo_from_6_0
     with pymongo.MongoClient[Any](server.url) as client:
         client.shop.create_collection("kept", changeStreamPreAndPostImages={"enabled": True})
         client.shop.create_collection("bare")
