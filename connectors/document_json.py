@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -12,6 +13,7 @@ from streamtrain.envelope import Op
 
 _OPS = {op: b'"%b"' % op.value.encode() for op in Op}
 _NULL = b"null"
+_BARE = b'{"before":null,"after":null,"updateDescription":null'
 Columns = tuple[list[Any], ...]
 """Of each change: before, after, update, the six columns of ``DocumentOrigins``, snapshot marker, and ready to be written its
 place in its transaction and the end of its envelope."""
@@ -28,6 +30,15 @@ def envelopes(change: DocumentChange, now_ns: int) -> list[bytes]:
         except OverflowError:  # a time that no server has, in nanoseconds
             pass
     return python_envelopes(columns, texts)
+
+
+def endings(change: DocumentChange, now_ns: int) -> list[bytes]:
+    """Each envelope from the comma before its ``source`` on: what does not depend on the documents."""
+    nothing = [None] * len(change)
+    return [
+        text[len(_BARE) :]
+        for text in envelopes(replace(change, before=nothing, after=nothing, updates=nothing), now_ns)
+    ]
 
 
 def python_envelopes(columns: Columns, texts: Texts) -> list[bytes]:

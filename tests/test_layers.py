@@ -61,6 +61,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "connectors.shaping": {
         "connectors.serializing", "connectors.source", "streamtrain.envelope", "streamtrain.topic",
     },
+    "connectors.flat_rows": {
+        "connectors.document_json", "connectors.documents", "connectors.row_json", "connectors.serializing", "connectors.source",
+        "streamtrain.documents", "streamtrain.topic",
+    },
     "connectors.large_records": {"connectors.serializing", "connectors.source", "streamtrain.topic"},
     "connectors.formats": {
         "connectors.documents", "connectors.messages", "connectors.serializing", "connectors.source", "streamtrain.avro",

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from connectors.flat_rows import FlatRowsSerializer
 from connectors.formats.avro import AvroSerializer
 from connectors.formats.json_schemas import SchemaJsonSerializer
 from connectors.large_records import LargeRecordsSerializer
@@ -183,6 +184,8 @@ def serializer(config: Config) -> Serializer:
     form, source = _format(config), config.source
     if isinstance(source, NoSource):
         return form
+    if isinstance(source, MongoConfig) and source.rows:
+        form = FlatRowsSerializer(form, config.topic.prefix, source.rows)
     settings = shaping(source) if isinstance(source, Shaped) else leaving_out(source)
     shaped = form if settings == ShapingSettings() else ShapingSerializer(form, settings)
     most_bytes = source.max_record_bytes

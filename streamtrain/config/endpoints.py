@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from streamtrain.config.registry import Registry
 from streamtrain.config.rules import (
@@ -21,7 +22,7 @@ from streamtrain.config.rules import (
     topic_prefix,
 )
 from streamtrain.config.secret import Secret, Url
-from streamtrain.config.section import Section, Whole
+from streamtrain.config.section import Section, Whole, at_key
 from streamtrain.config.security import TlsFiles
 from streamtrain.config.shaping import Published, Shaped
 
@@ -182,6 +183,14 @@ class MongoSource(CapturedSource):
         "6.0.9 cannot split. `stop`; or `dead_letter`: its collection, key and place go to the topic `PREFIX.dead-letters`, and the "
         "document is read again. Images that make it too large are done without first: with `after: held` next to nothing is.",
     )
+    rows: dict[
+        Annotated[str, AfterValidator(table_pattern)],
+        Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)],
+    ] = Field(
+        default_factory=dict,
+        description="By `DATABASE.COLLECTION`, with shell wildcards: dotted paths of its documents that are published as columns of "
+        "a flat row, beside the documents, in the topic `PREFIX-rows.DATABASE.COLLECTION`. `{shop.events: [price, user.id]}`",
+    )
     include_schema_changes: bool = Field(
         default=True,
         description="Publish drops, renames and other changes of captured collections to the topic that is called `topic.prefix`.",
@@ -196,6 +205,14 @@ class MongoSource(CapturedSource):
         description="Publish beginnings and ends of multi-document transactions to `PREFIX.transaction`, and in each change where "
         "in its transaction it is, as Debezium's `provide.transaction.metadata`.",
     )
+
+    @model_validator(mode="after")
+    def _rows_are_captured(self) -> Self:
+        for name in self.rows:
+            captured = any(fnmatchcase(name, pattern) for pattern in self.include)
+            if not (captured or any(character in name for character in "*?[")):
+                raise at_key("rows", f"names {name}, which no pattern of source.include matches")
+        return self
 
 
 class Topics(Section):

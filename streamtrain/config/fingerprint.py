@@ -63,6 +63,7 @@ DOES_NOT_DECIDE: frozenset[str] = frozenset(
         "source.snapshot_sessions",
         "source.after",
         "source.large_events",
+        "source.rows",
         "source.store",
         "source.decimal_handling_mode",  # the topic's records decide, however they came to be
         "source.bigint_unsigned_handling_mode",

@@ -62,6 +62,7 @@ INDIFFERENT = {
     "source.after": "lookup",
     "source.store": "elsewhere.db",
     "source.large_events": "dead_letter",
+    "source.rows": "{shop.events: [price, user.id]}",
     "source.decimal_handling_mode": "double",
     "source.bigint_unsigned_handling_mode": "long",
     "source.binary_handling_mode": "hex",
@@ -99,7 +100,7 @@ INDIFFERENT = {
 }
 
 
-MONGOS_OWN = ("source.after", "source.store", "source.large_events")
+MONGOS_OWN = ("source.after", "source.store", "source.large_events", "source.rows")
 ON_MONGO = overlay(BASE, ["source={kind: mongo, url: 'mongodb://h/', include: [shop.events]}"])
 
 

@@ -12,6 +12,7 @@ from tests.config.samples import smallest
 EXAMPLES = {"from": "shop.events", "label": "clicked"}
 MYSQL = {"kind": "mysql", "url": "mysql://u:p@h:3306", "include": ["shop.events"]}
 SOURCE: dict[str, Any] = {"kind": "mysql", "url": "mysql://a:b@c", "include": ["shop.events"]}
+MONGO: dict[str, Any] = {"kind": "mongo", "url": "mongodb://h/", "include": ["shop.events"]}
 KAFKA = {"kind": "kafka", "bootstrap": "h:1", "prefix": "p"}
 COMPLETE: dict[str, dict[str, Any]] = {"source": MYSQL, "topic": KAFKA, "examples": EXAMPLES}
 
@@ -48,6 +49,10 @@ def problems(**sections: Any) -> list[str]:
         ({"source": {"kind": "mysq"}}, "source.kind: must be one of mysql, mongo, sqlite, none; did you mean mysql?"),
         ({"source": {"kind": 3}}, "source.kind: must be one of mysql, mongo, sqlite, none"),
         ({"source": "mysql"}, "source: must be a mapping of keys to values"),
+        (
+            {"source": MONGO | {"rows": {"shop.event": ["price"]}}},
+            "source.rows: names shop.event, which no pattern of source.include matches",
+        ),
         ({"topic": {"prefix": "p"}}, "topic.kind: is required: one of kafka, file"),
         ({"topic": KAFKA | {"format": "avro"}}, "topic.registry: is required where topic.format is avro"),
         ({"topic": KAFKA | {"format": "xml"}}, "topic.format: must be one of json, json_with_schemas, avro"),
