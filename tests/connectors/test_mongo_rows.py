@@ -29,7 +29,7 @@ from streamtrain.topic.base import Message, Records, TopicPartition
 from streamtrain.topic.names import MAX_NAME_LENGTH
 from tests.config.samples import smallest
 from tests.connectors.mongo_capture import drained, opened, settings
-from tests.mongo_server import MongoServer, Settings
+from tests.servers.mongo import Mongo
 
 NOW = 5_000_000
 CHOSEN = {"shop.*": ["price", "user.id"], "shop.events": ["items.0", "price"]}
@@ -37,13 +37,12 @@ AROUND = ("source", "transaction", "op", "ts_ms", "ts_us", "ts_ns")
 
 
 @pytest.fixture
-def server() -> Iterator[MongoServer]:
-    with MongoServer(Settings(version=(4, 4, 1))) as started:
-        yield started
+def server(cleared_mongo: Mongo) -> Mongo:
+    return cleared_mongo
 
 
 @pytest.fixture
-def client(server: MongoServer) -> Iterator[pymongo.MongoClient[Any]]:
+def client(server: Mongo) -> Iterator[pymongo.MongoClient[Any]]:
     with pymongo.MongoClient[Any](server.url) as connected:
         yield connected
 
@@ -65,7 +64,7 @@ def read(messages: Sequence[Message]) -> list[tuple[Any, Any]]:
 
 
 def test_every_change_of_a_document_is_a_row_of_the_chosen_paths_beside_it(
-    server: MongoServer, client: pymongo.MongoClient[Any], tmp_path: Path
+    server: Mongo, client: pymongo.MongoClient[Any], tmp_path: Path
 ) -> None:
     events = client.shop.events
     events.insert_many([{"_id": n, "price": n * 1.5, "user": {"id": Int64(n)}} for n in range(2)])
@@ -104,7 +103,7 @@ def test_every_change_of_a_document_is_a_row_of_the_chosen_paths_beside_it(
 
 
 def test_a_row_of_which_no_image_is_known_keeps_its_key(
-    server: MongoServer, client: pymongo.MongoClient[Any], tmp_path: Path
+    server: Mongo, client: pymongo.MongoClient[Any], tmp_path: Path
 ) -> None:
     one, other = ObjectId("65a000000000000000000001"), "65a000000000000000000001"
     client.shop.events.insert_many([{"_id": one}, {"_id": other}])
@@ -122,7 +121,7 @@ def test_a_row_of_which_no_image_is_known_keeps_its_key(
     ]
 
 
-def documents(server: MongoServer, client: pymongo.MongoClient[Any], directory: Path) -> list[DocumentChange]:
+def documents(server: Mongo, client: pymongo.MongoClient[Any], directory: Path) -> list[DocumentChange]:
     """What one document was."""
     with opened(settings(server.url, directory, "shop.events", include_schema_changes=False)) as source:
         client.shop.events.insert_one({"_id": 1, "price": float("nan"), "user": {"id": float("-inf")}})
@@ -131,7 +130,7 @@ def documents(server: MongoServer, client: pymongo.MongoClient[Any], directory: 
 
 
 def test_numbers_that_json_has_none_for_are_text(
-    server: MongoServer, client: pymongo.MongoClient[Any], tmp_path: Path
+    server: Mongo, client: pymongo.MongoClient[Any], tmp_path: Path
 ) -> None:
     changes = documents(server, client, tmp_path)
     far = b'{"_id": 1,"price": {"$numberLong": "100000000000000000000"},"user": {"id": 18446744073709551615}}'
@@ -143,7 +142,7 @@ def test_numbers_that_json_has_none_for_are_text(
 
 
 def test_rows_are_json_without_a_schema_whatever_the_format_and_collections_that_are_not_chosen_have_none(
-    server: MongoServer, client: pymongo.MongoClient[Any], tmp_path: Path
+    server: Mongo, client: pymongo.MongoClient[Any], tmp_path: Path
 ) -> None:
     (change,) = documents(server, client, tmp_path)
     plain, wrapped = (
@@ -159,7 +158,7 @@ def test_rows_are_json_without_a_schema_whatever_the_format_and_collections_that
 
 
 def test_rows_of_which_the_topics_name_would_be_cut_off_stop_capture(
-    server: MongoServer, client: pymongo.MongoClient[Any], tmp_path: Path
+    server: Mongo, client: pymongo.MongoClient[Any], tmp_path: Path
 ) -> None:
     (change,) = documents(server, client, tmp_path)
     prefix = "p" * (MAX_NAME_LENGTH - len("-rows.shop.events"))
@@ -170,7 +169,7 @@ def test_rows_of_which_the_topics_name_would_be_cut_off_stop_capture(
 
 
 def test_what_is_left_out_of_documents_is_left_out_of_rows_and_nothing_is_wrapped_where_none_are_asked_for(
-    server: MongoServer, client: pymongo.MongoClient[Any], tmp_path: Path
+    server: Mongo, client: pymongo.MongoClient[Any], tmp_path: Path
 ) -> None:
     source = {"kind": "mongo", "url": "mongodb://h/", "include": ["shop.*"]}
     assert type(serializer(Config.model_validate(smallest(source=source)))) is JsonSerializer
@@ -182,7 +181,7 @@ def test_what_is_left_out_of_documents_is_left_out_of_rows_and_nothing_is_wrappe
 
 
 def test_a_learner_comes_to_the_same_state_by_rows_as_by_documents(
-    server: MongoServer, client: pymongo.MongoClient[Any], tmp_path: Path
+    server: Mongo, client: pymongo.MongoClient[Any], tmp_path: Path
 ) -> None:
     chance = random.Random(1)
     with opened(settings(server.url, tmp_path, "shop.events")) as source:

@@ -12,17 +12,19 @@ import pytest
 from connectors.source import DocumentChange, SourceEvent
 from streamtrain.envelope import Op
 from tests.connectors.mongo_capture import drained, opened, settings
-from tests.mongo_server import MongoServer, Settings
+from tests.mongo_server import MongoServer
+from tests.servers.mongo import Mongo
 
-
-@pytest.fixture(params=[(4, 4, 1), (8, 0, 0)], ids=str)
-def server(request: pytest.FixtureRequest) -> Iterator[MongoServer]:
-    with MongoServer(Settings(version=request.param)) as started:
-        yield started
+Server = MongoServer | Mongo
 
 
 @pytest.fixture
-def client(server: MongoServer) -> Iterator[pymongo.MongoClient[Any]]:
+def server(mongo_of_each_version: Server) -> Server:
+    return mongo_of_each_version
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[pymongo.MongoClient[Any]]:
     with pymongo.MongoClient[Any](server.url) as connected:
         yield connected
 
@@ -38,7 +40,7 @@ def marked(events: Sequence[SourceEvent]) -> list[tuple[str, int, str]]:
 
 
 def test_the_first_and_the_last_documents_are_marked_even_if_collections_are_empty_or_have_one(
-    server: MongoServer, client: pymongo.MongoClient[Any], tmp_path: Path
+    server: Server, client: pymongo.MongoClient[Any], tmp_path: Path
 ) -> None:
     for name, count in {"a": 0, "b": 3, "c": 1, "d": 0, "e": 2, "f": 0, "g": 0}.items():
         client.shop.create_collection(name)
@@ -55,7 +57,7 @@ def test_the_first_and_the_last_documents_are_marked_even_if_collections_are_emp
 
 @pytest.mark.parametrize("more", [False, True], ids=["nothing is left behind them", "a document is left behind them"])
 def test_what_the_stream_has_given_meanwhile_is_not_waited_for_as_the_last(
-    server: MongoServer, client: pymongo.MongoClient[Any], tmp_path: Path, *, more: bool
+    server: Server, client: pymongo.MongoClient[Any], tmp_path: Path, *, more: bool
 ) -> None:
     """Several chunks of it, in the collection that is read, and in the one behind, around a document that it did not give."""
     client.shop.a.insert_many([{"_id": n} for n in range(10)])
@@ -78,7 +80,7 @@ def test_what_the_stream_has_given_meanwhile_is_not_waited_for_as_the_last(
 
 
 def test_a_collection_that_is_renamed_while_it_is_looked_for_behind_another_is_not_taken_for_empty(
-    server: MongoServer, client: pymongo.MongoClient[Any], tmp_path: Path
+    server: Server, client: pymongo.MongoClient[Any], tmp_path: Path
 ) -> None:
     for name in ("a", "b"):
         client.shop[name].insert_many([{"_id": n} for n in range(2)])
