@@ -55,20 +55,41 @@ def parse(value: bytes) -> Signal | None:
     """Read one signal; None, with a warning in the log, if it is none that is understood."""
     try:
         document = orjson.loads(value)
-        kind, data = document["type"], _data(document)
-        tables = tuple(re.compile(pattern) for pattern in data.get("data-collections", ()))
-        conditions = {each["data-collection"]: each["filter"] for each in data.get("additional-conditions", ())}
-        for pattern in conditions:
-            re.compile(pattern)
+        data = _data(document)
+        signal = _signal(document, data)
         read = str(data.get("type", "incremental")).lower()
-        signal = Signal(str(document.get("id", "")), kind, tables, conditions, data.get("surrogate-key"))
-    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError, re.error) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError, re.error) as error:
         _log.warning("a signal is not understood", why=f"{type(error).__name__}: {error}")
         return None
-    if kind not in KINDS or read != "incremental" or (kind == "execute-snapshot" and not tables):
-        _log.warning("a signal is of a kind that is not known", kind=kind, type=read, id=signal.id)
+    if signal.kind not in KINDS or read != "incremental" or (signal.kind == "execute-snapshot" and not signal.tables):
+        _log.warning("a signal is of a kind that is not known", kind=signal.kind, type=read, id=signal.id)
         return None
     return signal
+
+
+def _signal(document: Mapping[str, Any], data: Mapping[str, Any]) -> Signal:
+    patterns = data.get("data-collections") or []
+    if not isinstance(patterns, list):
+        raise TypeError("data-collections is no list")
+    conditions = {
+        _text(each["data-collection"]): _text(each["filter"]) for each in data.get("additional-conditions") or ()
+    }
+    for pattern in conditions:
+        re.compile(pattern)
+    by = data.get("surrogate-key")
+    return Signal(
+        str(document.get("id", "")),
+        _text(document["type"]),
+        tuple(re.compile(_text(pattern)) for pattern in patterns),
+        conditions,
+        None if by is None else _text(by).strip() or None,
+    )
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
 
 
 def _data(document: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -15,6 +15,15 @@ from streamtrain.errors import (
 )
 from streamtrain.tls import Tls, TlsMode
 
+
+class LockNotHad(SourceUnavailable):
+    """A lock was not had in time, or lost to others."""
+
+
+class TableChanged(SourceUnavailable):
+    """A statement names a table or a column that is not there, or is another than before."""
+
+
 # The account is refused, or lacks a right.
 _DENIED = {1044, 1045, 1130, 1142, 1143, 1227, 1251, 1370, 1698, 1820, 1862, 2059, 2061, 3118, 4151}
 _WITHOUT_TLS = {
@@ -22,13 +31,18 @@ _WITHOUT_TLS = {
     3159: "set source.tls.mode: required",
 }
 # The server is away, or shutting down, or has ended this connection or statement: trying again may help.
-_RETRY = dict.fromkeys((
+_AWAY = dict.fromkeys((
     1040, 1042, 1043, 1053, 1077, 1080, 1129, 1152, 1158, 1159, 1160, 1161, 1184, 1203, 1226, 1317, 1927, 1969,
     2002, 2003, 2006, 2013, 2055, 3024, 3169, 4031,
-), "")  # fmt: skip
-_RETRY |= dict.fromkeys((1205, 1213), "a long statement or transaction holds the lock: wait for it, or end it")
+), (SourceUnavailable, ""))  # fmt: skip
+_LOCKED = LockNotHad, "a long statement or transaction holds the lock: wait for it, or end it"
 # What was looked up a moment ago has been dropped or altered since.
-_RETRY |= dict.fromkeys((1054, 1146, 1412), "a table was changed meanwhile; the read is begun again")
+_CHANGED = TableChanged, "a table was changed meanwhile; the read is begun again"
+_RETRY: dict[int, tuple[type[SourceUnavailable], str]] = {
+    **_AWAY,
+    **dict.fromkeys((1205, 1213), _LOCKED),
+    **dict.fromkeys((1054, 1146, 1412), _CHANGED),
+}
 _BINLOG_READ = 1236
 _ID_TAKEN = 4052
 _NOT_A_BINLOG_SERVER = {1373, 1381}
@@ -59,7 +73,8 @@ def translate(number: int, message: str, doing: str, *, remedy: str = "") -> Str
     if number in _DENIED:
         return AccessDenied(text, hint=remedy)
     if number in _RETRY:
-        return SourceUnavailable(text, hint=_RETRY[number])
+        kind, hint = _RETRY[number]
+        return kind(text, hint=hint)
     return SourceMisconfigured(text, hint="start the server with --log-bin" if number in _NOT_A_BINLOG_SERVER else "")
 
 

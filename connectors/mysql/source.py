@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from connectors.mysql.cascades import CascadeWarnings
 from connectors.mysql.connection import Connection
@@ -31,6 +31,7 @@ from connectors.mysql.server import Flavor, Server, inspect, log_end
 from connectors.mysql.settings import MysqlSettings
 from connectors.mysql.snapshots.jobs import adapted, initial_jobs
 from connectors.mysql.snapshots.opening import SnapshotSettings
+from connectors.mysql.snapshots.readable import require_as_asked
 from connectors.mysql.snapshots.renames import Captured
 from connectors.mysql.snapshots.signalled import obeyed
 from connectors.mysql.snapshots.snapshots import Snapshots
@@ -295,12 +296,12 @@ class MysqlSource:
     def _read_stream(self, snapshots: Snapshots, timeout_s: float) -> SourceBatch:
         if self._stream is None:
             raise SourceUnavailable("the source is not open", hint="open it first")
+        self._listen(snapshots)  # first of all: what ends a snapshot is heard though that may not be able to go on
         snapshots.take_up()
         changes = self._stream.read(snapshots.patience_s(timeout_s), snapshots.halt)
         position = self._position = self._stream.position
         passed = snapshots.route(changes) if snapshots.active else changes
         snapshots.rename(self._stream.take_renamed())
-        self._listen(snapshots)
         if not snapshots.active:
             return SourceBatch(passed, self._document(), self._lag_ms(changes))
         read = snapshots.advance(position)
@@ -309,14 +310,15 @@ class MysqlSource:
     def _listen(self, snapshots: Snapshots) -> None:
         """Obey the signals that have come. Their offset goes into the position, so that each is obeyed once."""
         now_s = self._monotonic()
-        if self._signals is None or now_s - self._signals_read_s < _LISTEN_EVERY_S:
+        if self._signals is None or (self._listened and now_s - self._signals_read_s < _LISTEN_EVERY_S):
             return
         self._signals_read_s = now_s
         self._signal_offset, values = self._signals.read(self._signal_offset)
         for signal in filter(None, map(parse, values)):
             with closing(self._connect()) as connection:
                 captured = tables(connection, self._captures)
-            snapshots.change(obeyed(snapshots.state, signal, captured, self._now_us()))
+                require = partial(require_as_asked, connection, modes=self._settings.modes)
+                snapshots.change(obeyed(snapshots.state, signal, captured, self._now_us(), require))
         self._listened = True
 
     def _document(self) -> Position | None:

@@ -16,6 +16,7 @@ from connectors.mysql.snapshot_point import SnapshotPoint, open_snapshot_point
 from connectors.mysql.snapshots.bounds import Bound
 from connectors.mysql.snapshots.chunked import Others, Piece
 from connectors.mysql.snapshots.plan import Plan
+from connectors.mysql.snapshots.readable import reading
 from connectors.mysql.snapshots.sessions import empty_tables
 from connectors.mysql.snapshots.state import TableTask
 from connectors.mysql.snapshots.window import Window
@@ -59,6 +60,8 @@ class ExactTable:
     def fix(self, address: Address, server: Server, position: LogPosition, lock_wait_s: int) -> None:
         """Choose the moment, if it can be: one that the log, read up to ``position``, has not gone beyond.
 
+        Raises Unreadable if the table cannot be read so.
+
         The moment is one of rows. That the table has the same name then and when it is read is seen to by its metadata
         lock, which a transaction has once it has looked into it: another one has it before the moment and until then.
         """
@@ -67,9 +70,10 @@ class ExactTable:
         with closing(Connection(address)) as guard:
             guard.query("SET SESSION lock_wait_timeout = %s", (lock_wait_s,))
             guard.query("START TRANSACTION")
-            look_into(guard, self.plan.task.database, self.plan.task.table)
-            self._empty = empty_tables(guard, self._others())
-            self._fix(address, server, position, lock_wait_s)
+            with reading(self.plan.name):
+                look_into(guard, self.plan.task.database, self.plan.task.table)
+                self._empty = empty_tables(guard, self._others())
+                self._fix(address, server, position, lock_wait_s)
 
     def _fix(self, address: Address, server: Server, position: LogPosition, lock_wait_s: int) -> None:
         names = {(task.database, task.table) for task in (self.plan.task, *self._others())}

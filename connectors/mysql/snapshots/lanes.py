@@ -11,6 +11,7 @@ from connectors.mysql.snapshots.awaited import AwaitedTable, MissingTable, Parke
 from connectors.mysql.snapshots.chunked import ChunkedTable, Piece
 from connectors.mysql.snapshots.exact import ExactTable
 from connectors.mysql.snapshots.opening import Opener, OpenTable
+from connectors.mysql.snapshots.readable import reading
 from connectors.mysql.snapshots.state import Job, TableTask
 from connectors.source import Change
 
@@ -67,7 +68,10 @@ class Lanes:
         return only if isinstance(only, ExactTable) else None
 
     def fill(self) -> str | None:
-        """Take up as many tables as can be at work. The name of one that is gone for good ends it."""
+        """Take up as many tables as can be at work. The name of one that is gone for good ends it.
+
+        Raises Unreadable on a table that cannot be read.
+        """
         if self._filled or self.job is None:
             return None
         self._rested = False
@@ -106,14 +110,18 @@ class Lanes:
                 lane.table.touched(name)
 
     def advance(self, position: LogPosition) -> tuple[ChunkedTable, Piece] | None:
-        """Read on in each lane by turns, until one has rows to be published, or a while has passed, or nothing comes."""
+        """Read on in each lane by turns, until one has rows to be published, or a while has passed, or nothing comes.
+
+        Raises Unreadable on a table that cannot be read on.
+        """
         began = self._monotonic()
         while True:
             for name, lane in list(self._lanes.items()):
                 table = lane.table
                 if not isinstance(table, ChunkedTable):
                     continue
-                piece = table.advance(position)
+                with reading(name):
+                    piece = table.advance(position)
                 if piece is not None or self._monotonic() - began > _TURN_S:
                     self._lanes[name] = self._lanes.pop(name)  # the others are before it next time
                     self._rested = False

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from connectors.mysql.address import Address
 from connectors.mysql.position import LogPosition
 from connectors.mysql.schema import one_table
 from connectors.mysql.server import Server, log_end
+from connectors.mysql.server_errors import LockNotHad
 from connectors.mysql.snapshots.awaited import AwaitedTable, MissingTable, ParkedTable, UnreadTable, read_alike
 from connectors.mysql.snapshots.chunked import ChunkedTable, Others
 from connectors.mysql.snapshots.exact import ExactTable
 from connectors.mysql.snapshots.jobs import require_transactional
 from connectors.mysql.snapshots.plan import Plan, planned, read_as_of_a_moment
+from connectors.mysql.snapshots.readable import reading, require_condition
 from connectors.mysql.snapshots.reader import ChunkLimits, ChunkReader
 from connectors.mysql.snapshots.renames import Captured
 from connectors.mysql.snapshots.sessions import Sessions
@@ -72,13 +75,15 @@ class Opener:
         known = self.structure(task)
         if found is None or (known is None and found != self._told.get(task.name)):
             return MissingTable(found, log_end(sessions.control, self._server), incremental=job.kind == "incremental")
-        require_transactional(found)
-        ahead = self._is_ahead(found, known, task)
-        schema = known if ahead and isinstance(known, TableSchema) else found
-        plan = planned(sessions.control, schema, task, self._settings.modes)
+        with reading(task.name):
+            require_transactional(found)
+            if self._is_ahead(found, known, task) and isinstance(known, TableSchema):
+                return self._awaited(sessions, found, known, job, task)
+            if task.where is not None:
+                with sessions.impatient(), suppress(LockNotHad):
+                    require_condition(sessions.control, task, task.where)
+            plan = planned(sessions.control, found, task, self._settings.modes)
         window = Window(plan, task.after, incremental=job.kind == "incremental")
-        if ahead:
-            return AwaitedTable(plan, window, found, log_end(sessions.control, self._server))
         if not plan.merged:
             return ExactTable(plan, window, others, self._settings.range_rows)
         if parked:
@@ -98,6 +103,15 @@ class Opener:
         if self._sessions is not None:
             self._sessions.close()
             self._sessions = None
+
+    def _awaited(
+        self, sessions: Sessions, found: TableSchema, known: TableSchema, job: Job, task: TableTask
+    ) -> AwaitedTable:
+        begun = task.after is not None
+        # Nothing is read by the column that is named, which the log may not know yet.
+        plan = planned(sessions.control, known, task if begun else replace(task, by=None), self._settings.modes)
+        window = Window(plan, task.after, incremental=job.kind == "incremental")
+        return AwaitedTable(plan, window, found, log_end(sessions.control, self._server))
 
     def _connected(self) -> Sessions:
         if self._sessions is None:

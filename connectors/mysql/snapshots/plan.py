@@ -82,7 +82,7 @@ def planned(connection: Connection, schema: TableSchema, task: TableTask, modes:
             (schema.table.database, schema.table.name),
         )
     )
-    indexes = [_named(schema, task.by, modes)] if task.by is not None else list(schema.table.key)
+    indexes = [column_to_read_by(schema, task.by, modes)] if task.by is not None else list(schema.table.key)
     columns = list[OrderColumn]()
     for index in indexes:
         column = schema.columns[index]
@@ -117,7 +117,8 @@ def read_as_of_a_moment(schema: TableSchema, by: str | None, modes: ValueModes) 
     return not key or (by is None and not can_be_ordered(schema.columns[key[0]], modes))
 
 
-def _named(schema: TableSchema, name: str, modes: ValueModes) -> int:
+def column_to_read_by(schema: TableSchema, name: str, modes: ValueModes) -> int:
+    """The index of the column of this name. Raises SourceMisconfigured if there is none, or it has no order that can be kept."""
     for index, column in enumerate(schema.columns):
         if column.name.lower() == name.lower():
             if can_be_ordered(column, modes):

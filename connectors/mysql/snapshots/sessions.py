@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import takewhile
 
@@ -73,13 +73,19 @@ class Sessions:
         Who alters a table waits for its rows that are arriving here, so that it would not do to wait for him.
         """
         found = list[TableTask]()
-        if not tasks:
-            return found
-        self.control.query("SET SESSION lock_wait_timeout = 0")  # MySQL takes it for 1
-        with suppress(SourceUnavailable):
-            found.extend(takewhile(lambda task: is_empty(self.control, task, lock), tasks))
-        self.control.query("SET SESSION lock_wait_timeout = %s", (_LOCK_WAIT_S,))
+        if tasks:
+            with self.impatient(), suppress(SourceUnavailable):
+                found.extend(takewhile(lambda task: is_empty(self.control, task, lock), tasks))
         return found
+
+    @contextmanager
+    def impatient(self) -> Iterator[None]:
+        """``control`` waits for no lock on a table longer than a second."""
+        self.control.query("SET SESSION lock_wait_timeout = 0")  # MySQL takes it for 1
+        try:
+            yield
+        finally:
+            self.control.query("SET SESSION lock_wait_timeout = %s", (_LOCK_WAIT_S,))
 
     def close(self) -> None:
         """End all. Safe to call twice."""

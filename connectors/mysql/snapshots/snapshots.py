@@ -14,6 +14,7 @@ from connectors.mysql.snapshots.chunked import ChunkedTable, Piece
 from connectors.mysql.snapshots.exact import ExactTable
 from connectors.mysql.snapshots.lanes import Lanes
 from connectors.mysql.snapshots.opening import Opener, SnapshotSettings
+from connectors.mysql.snapshots.readable import Unreadable, reading
 from connectors.mysql.snapshots.renames import after_renaming
 from connectors.mysql.snapshots.state import Job, SnapshotState, TableTask
 from connectors.snapshot_markers import markers
@@ -82,7 +83,11 @@ class Snapshots:
             if job is not self._lanes.job:
                 self._let_go()
                 self._lanes.job = job
-            gone = self._lanes.fill()
+            try:
+                gone = self._lanes.fill()
+            except Unreadable as error:
+                self._give_up(error)
+                continue
             if gone is None:
                 return
             _log.info("a table to be read is gone", table=gone)
@@ -109,9 +114,13 @@ class Snapshots:
         """Read on, as far as the log's having been read to ``position`` allows; what is published, as of there."""
         self._lanes.renew(position)
         self.take_up()
-        if self._lanes.alone is not None:
-            self._prepare(self._lanes.alone, position)
-        found = self._lanes.advance(position)
+        try:
+            if self._lanes.alone is not None:
+                self._prepare(self._lanes.alone, position)
+            found = self._lanes.advance(position)
+        except Unreadable as error:
+            self._give_up(error)
+            return []
         return [] if found is None else self._published(*found, position)
 
     def read_alone(self, position: LogPosition) -> list[Change]:
@@ -119,7 +128,13 @@ class Snapshots:
         table = self._lanes.alone
         if self._pieces is None or table is None:
             return []
-        piece = next(self._pieces)
+        try:
+            with reading(table.plan.name):
+                piece = next(self._pieces)
+        except Unreadable as error:
+            self._pieces = None
+            self._give_up(error)
+            return []
         if piece.resumable:
             self._pieces = None
         return self._published(table, piece, position)
@@ -152,6 +167,18 @@ class Snapshots:
         self._lanes.close()
         self._opener.close()
         self._pieces = None
+
+    def _give_up(self, unreadable: Unreadable) -> None:
+        """Go on without a table of an incremental snapshot: its changes are told all the same. Raises its reason on another."""
+        job, why = self._lanes.job, unreadable.reason
+        if job is None or job.kind == "initial":
+            raise why from None
+        text = "a table cannot be read, its incremental snapshot is given up"
+        hint = why.hint or "mend the condition or the table, then send the signal again"
+        _log.error(text, table=unreadable.table, id=job.id, why=why.message, hint=hint)
+        following = job.without({unreadable.table})
+        self._update(self.state.replaced(job, following))
+        self._go_on(following, {unreadable.table})
 
     def _prepare(self, table: ExactTable, position: LogPosition) -> None:
         if table.halt is None:

@@ -66,7 +66,8 @@ class Window:
             return [change] if self._incremental or self.after is not None else []
         self.altered |= change.table.columns != self._plan.schema.table.columns
         if self._incremental:
-            self._touch(change)
+            if not self.altered:  # else its chunks are not published
+                self._touch(change)
             return [change]
         if change.before is None or change.after is None:
             gone = change.after is None
