@@ -11,7 +11,7 @@ from contextlib import suppress
 from itertools import groupby
 from typing import Any, NamedTuple, TypeVar
 
-from bson import decode
+from bson import decode, encode
 from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.errors import BSONError
 from bson.int64 import Int64
@@ -295,7 +295,8 @@ def filter_of(text: str) -> Mapping[str, Any]:
     """A filter that is written as extended JSON. Raises ConfigError on anything else."""
     try:
         found = loads(text, json_options=_JSON)
-    except (ValueError, TypeError, BSONError):
+        encode({"": found})
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, BSONError):
         found = None
     if not isinstance(found, dict):
         raise ConfigError(f"{text!r} is no filter: a document in extended JSON is needed")

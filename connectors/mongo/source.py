@@ -114,7 +114,7 @@ class MongoSource:
         offset, values = self._signals.read(capture.signal_offset)
         for signal in filter(None, map(parse, values)):
             captured, at = self._captured()
-            capture.change_snapshots(obeyed(capture.snapshot_state, signal, captured, at))
+            capture.change_snapshots(obeyed(capture.snapshot_state, signal, captured, at, self._reader().require))
         capture.signal_offset = offset
         self._listened = True
 
@@ -190,6 +190,9 @@ class MongoSource:
             raise SourceUnavailable("the source is not open", hint="open it first")
         return self._store
 
+    def _reader(self) -> ChunkReader:
+        return ChunkReader(self._connected(), self._look(), self._settings.chunk_rows)
+
     def _look(self) -> Deployment:
         if self._deployment is None:
             raise SourceUnavailable("the source is not open", hint="open it first")
@@ -202,10 +205,10 @@ class MongoSource:
         state: SnapshotState,
         there: tuple[Sequence[str], Time],
     ) -> None:
-        client, deployment, store, settings = self._connected(), self._look(), self._documents(), self._settings
+        deployment, store, settings = self._look(), self._documents(), self._settings
         held = settings.after == "held"
         snapshots = Snapshots(
-            ChunkReader(client, deployment, settings.chunk_rows),
+            self._reader(),
             store,
             state,
             keeps=(lambda document: document) if held else (lambda _: b""),

@@ -11,7 +11,9 @@ OPEN_TO_ALL = {
     "endSessions", "killSessions", "logout", "getMore", "killCursors", "commitTransaction", "abortTransaction", "configureFailPoint",
     "listDatabases", "authenticate",
 }  # fmt: skip
-READS = {"find", "aggregate", "count", "distinct", "collStats", "listCollections", "listIndexes", "dbStats", "dataSize"}
+READS = {
+    "find", "aggregate", "count", "distinct", "explain", "collStats", "listCollections", "listIndexes", "dbStats", "dataSize",
+}  # fmt: skip
 WATCHES = {"replSetGetStatus", "replSetGetConfig", "serverStatus", "getParameter", "getCmdLineOpts", "hostInfo"}
 WRITES = {
     "insert", "update", "delete", "findAndModify", "create", "drop", "createIndexes", "dropIndexes", "collMod",

@@ -36,6 +36,16 @@ def matches(document: Any, query: Mapping[str, Any]) -> bool:
     return all(_holds(document, name, condition) for name, condition in query.items())
 
 
+def check(query: Mapping[str, Any]) -> None:
+    """Refuse operators that are not known, though there may be no document to try them on."""
+    for name, condition in query.items():
+        if name in {"$and", "$or", "$nor"}:
+            for one in condition:
+                check(one)
+        else:
+            _holds({}, name, condition)
+
+
 def _holds(document: Any, name: str, condition: Any) -> bool:
     if name in {"$and", "$or", "$nor"}:
         held = (matches(document, one) for one in condition)

@@ -14,8 +14,10 @@ from typing import Any
 from connectors.mongo.client import Client, Time, embedded, filter_of
 from connectors.mongo.deployment import Deployment
 from connectors.mongo.raw_bson import id_of
+from streamtrain.errors import FatalError, SourceMisconfigured
 
 _DOING = "reading a collection"
+_HINT = "a condition is a filter in extended JSON, as `find` takes it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,18 @@ class ChunkReader:
     def marks(self, names: Sequence[str]) -> dict[str, bytes | None]:
         """Which collection has each name now; None if there is none."""
         return self._client.collection_marks(names)
+
+    def require(self, name: str, condition: str) -> None:
+        """Raise SourceMisconfigured if a collection cannot be read by this condition. No document of it is read.
+
+        https://www.mongodb.com/docs/manual/reference/command/explain/
+        """
+        database, collection = name.split(".", 1)
+        try:
+            query = {"find": collection, "filter": filter_of(condition), "sort": {"_id": 1}, "hint": {"_id": 1}}
+            self._client.command(database, {"explain": query, "verbosity": "queryPlanner"}, _DOING)
+        except FatalError as error:
+            raise SourceMisconfigured(error.message, hint=_HINT) from None
 
     def read(
         self, name: str, after: bytes | None, moment: Time, *, condition: str | None = None, rows: int | None = None

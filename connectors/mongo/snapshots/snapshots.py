@@ -18,8 +18,12 @@ from connectors.mongo.store import Changed, DocumentStore
 from connectors.snapshot_markers import markers
 from connectors.source import SnapshotProgress
 from streamtrain import log
+from streamtrain.errors import AccessDenied, PositionLost, SourceMisconfigured
 
 _log = log.get("mongo")
+_MEND = "mend the condition or the collection, then send the signal again"
+_UNREADABLE = (SourceMisconfigured, AccessDenied, PositionLost)
+"""What reading a collection raises if trying again does not mend it. A filter and a token that cannot be parsed have one code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,13 @@ class Snapshots:
                     raise
                 _log.warning("documents changed from now on may come without what they were before", collection=name)
                 self.state = self.state.replaced(job, replace(job, as_of=None))
+            except _UNREADABLE as error:
+                if job.kind != "incremental":
+                    raise
+                text = "a collection cannot be read, its incremental snapshot is given up"
+                hint = error.hint if isinstance(error, AccessDenied) else _MEND
+                _log.error(text, collection=name, id=job.id, why=error.message, hint=hint)
+                self.state = self.state.replaced(job, job.next_collection())
 
     def publish(self) -> Piece | None:
         """What is published of the chunk that waits: the stream is exactly at its moment.

@@ -17,7 +17,7 @@ from tests.mongo_server.context import Context
 from tests.mongo_server.cursors import FIRST_BATCH, Cursor, Results
 from tests.mongo_server.documents import Document, encode, plain, raw
 from tests.mongo_server.errors import CommandError
-from tests.mongo_server.matching import matches
+from tests.mongo_server.matching import check, matches
 from tests.mongo_server.oplog import Entry
 from tests.mongo_server.ordering import sort_key
 from tests.mongo_server.paths import values
@@ -94,6 +94,14 @@ def _find(context: Context) -> Document:
     batch_size = context.option("batchSize", FIRST_BATCH)
     one_batch = context.option("singleBatch", False)
     return _first_batch(context, list(found), batch_size, f"{context.database}.{context.collection}", single=one_batch)
+
+
+def _explain(context: Context) -> Document:
+    """Of a ``find``, and no more than whether its filter is one. https://www.mongodb.com/docs/manual/reference/command/explain/"""
+    _check_readable(context)
+    explained = context.option("explain")
+    check(explained.get("filter", {}))
+    return {"queryPlanner": {"namespace": f"{context.database}.{explained['find']}"}}
 
 
 def _order_of_hint(context: Context) -> Mapping[str, Any]:
@@ -268,6 +276,7 @@ def _distinct(context: Context) -> Document:
 
 COMMANDS = {
     "find": _find,
+    "explain": _explain,
     "aggregate": _aggregate,
     "getMore": _get_more,
     "killCursors": _kill,
