@@ -38,7 +38,8 @@ def forms(secret: str) -> set[bytes]:
 
 def leaks(what: bytes) -> list[str]:
     """The secrets that are in there, and not the whole text, which a failed test would print."""
-    return [name for name, secret in (SECRETS | WRONG).items() if any(form in what for form in forms(secret))]
+    sought = [(given[name], name) for given in (SECRETS, WRONG) for name in given]
+    return [name for secret, name in sought if any(form in what for form in forms(secret))]
 
 
 class World:
