@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pymysql
@@ -31,9 +32,12 @@ DEADLINE_S = 120.0
 class Capture:
     """A connector in a thread: it publishes to files, and begins again whenever its connection breaks."""
 
-    def __init__(self, server: Database, database: str, directory: Path) -> None:
+    def __init__(
+        self, server: Database, database: str, directory: Path, writer: type[FileWriter] = FileWriter, **options: Any
+    ) -> None:
         self.server, self.table = server, f"{database}.events"
         self.directory = directory
+        self._writer, self._options = writer, options
         self.retries = 0
         self.stop = threading.Event()
         self._failure: BaseException | None = None
@@ -63,8 +67,8 @@ class Capture:
             self._failure = failure
 
     def _attempt(self, outage: Outage) -> None:
-        source = source_for(self.server, self.table, max_rows=50)
-        with closing(source), closing(FileWriter(self.directory, "test", fsync=False)) as writer:
+        source = source_for(self.server, self.table, max_rows=50, **self._options)
+        with closing(source), closing(self._writer(self.directory, "test", fsync=False)) as writer:
             clocks = Clocks(time.monotonic, time.time_ns)
             relay = Relay(source, writer, JsonSerializer("test"), RelaySettings(commit_s=0.01, commit_rows=100), clocks)
             relay.open()
