@@ -237,11 +237,19 @@ class Writer(Actor):
             self.close()
             return
         finally:
-            if self._connection is not None:
-                connection.autocommit(False)
+            self._end_autocommit(connection)
         leaves_no_tag = any(what.startswith("delete") for what in self._did)
         self._did.append("autocommit")
         self._history.acknowledge_alone(tag, moment, 0 if leaves_no_tag else self._low, self._high)
+
+    def _end_autocommit(self, connection: pymysql.connections.Connection[Any]) -> None:
+        """Whether this succeeds says nothing of the statement before, which may be committed."""
+        if self._connection is not None:
+            try:
+                connection.autocommit(False)
+            except pymysql.err.MySQLError as error:
+                require_foreseen(error)
+                self.close()
 
     def _fill(self, cursor: Any, tag: int, moment: int) -> None:
         if self._chance.random() < 0.02 and self._catalog.captured.is_set():
