@@ -12,6 +12,7 @@ import typer
 from streamtrain.cli import build
 from streamtrain.cli.options import ConfigFile
 from streamtrain.cli.signalling import send
+from streamtrain.config.endpoints import MongoSource, MysqlSource
 from streamtrain.errors import ConfigError
 
 
@@ -49,9 +50,15 @@ def signal(
     action: Annotated[Action, typer.Argument(help="What is to be done.")],
     table: Annotated[
         list[str] | None,
-        typer.Option("--table", "-t", help="DATABASE.TABLE, a regular expression; may be given several times."),
+        typer.Option(
+            "--table",
+            "-t",
+            help="DATABASE.TABLE or DATABASE.COLLECTION, a regular expression; may be given several times.",
+        ),
     ] = None,
-    where: Annotated[str | None, typer.Option("--where", help="Read only rows that meet this SQL condition.")] = None,
+    where: Annotated[
+        str | None, typer.Option("--where", help="Read only rows that meet this condition: SQL, of MongoDB a filter.")
+    ] = None,
 ) -> None:
     """Tell the connector of CONFIG to read rows again while it goes on streaming.
 
@@ -64,7 +71,7 @@ def signal(
     """
     del subject
     loaded = build.load(config)
-    if loaded.source.kind != "mysql" or not loaded.source.signals:
+    if not (isinstance(loaded.source, MysqlSource | MongoSource) and loaded.source.signals):
         raise ConfigError("the connector listens to no signals", hint="set source.signals: true and start it again")
     if action is Action.START and not table:
         raise ConfigError("which tables are to be read?", hint="name each with --table DATABASE.TABLE")

@@ -11,17 +11,21 @@ from streamtrain.cli import build
 from streamtrain.cli.app import main
 from streamtrain.cli.signalling import TopicSignals
 
+SOURCES = {
+    "mysql": 'kind: mysql, url: "mysql://u:p@127.0.0.1:1"',
+    "mongo": 'kind: mongo, url: "mongodb://u:p@127.0.0.1:1/?replicaSet=rs0", store: documents.db',
+}
 CONFIG = """
 name: x
-source: {{kind: mysql, url: "mysql://u:p@127.0.0.1:1", include: ["shop.*"], signals: {signals}}}
+source: {{{source}, include: ["shop.*"], signals: {signals}}}
 topic: {{kind: file, directory: {directory}, prefix: shop}}
 examples: {{from: shop.events, label: clicked}}
 """
 
 
-def written(tmp_path: Path, signals: str = "true") -> Path:
+def written(tmp_path: Path, signals: str = "true", kind: str = "mysql") -> Path:
     file = tmp_path / "streamtrain.yaml"
-    file.write_text(CONFIG.format(directory=tmp_path / "topics", signals=signals))
+    file.write_text(CONFIG.format(source=SOURCES[kind], directory=tmp_path / "topics", signals=signals))
     return file
 
 
@@ -31,8 +35,9 @@ def run(*words: str) -> int:
     return int(ended.value.code or 0)
 
 
-def test_each_signal_is_read_once_from_where_the_last_was_read(tmp_path: Path) -> None:
-    file = written(tmp_path)
+@pytest.mark.parametrize("kind", list(SOURCES))
+def test_each_signal_is_read_once_from_where_the_last_was_read(tmp_path: Path, kind: str) -> None:
+    file = written(tmp_path, kind=kind)
     config = build.load(file)
     channel = TopicSignals(lambda: build.reader(config), "shop")
     assert channel.read(None) == (0, ())
