@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -258,10 +259,14 @@ def signal_writer(config: Config) -> TopicWriter:
     return FileWriter(topic.directory, name)
 
 
-def reader(config: Config) -> TopicReader:
-    """A reader of this configuration's topics, whatever their format."""
+def reader(config: Config, *, timeout_s: float = KafkaSettings.timeout_s) -> TopicReader:
+    """A reader of this configuration's topics, whatever their format; a broker has ``timeout_s`` for each answer."""
     topic, section = config.topic, config.topic.registry
-    plain = KafkaReader(kafka_settings(config)) if topic.kind == "kafka" else FileReader(topic.directory)
+    plain: TopicReader = (
+        KafkaReader(replace(kafka_settings(config), timeout_s=timeout_s))
+        if topic.kind == "kafka"
+        else FileReader(topic.directory)
+    )
     return DeserializingReader(plain, None if section is None else Registry(registry_settings(section)).schema)
 
 

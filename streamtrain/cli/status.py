@@ -21,6 +21,9 @@ from streamtrain.topic.base import TopicPartition
 # outage at each try, which may take as long as the timeouts of whatever is away.
 _SILENT_AFTER_MS = {"running": 30_000, "waiting": 30_000, "retrying": 120_000}
 
+_BROKER_S = 5.0
+"""How long the broker has to answer: who asks for the status of an outage wants to know it now."""
+
 _READING = frozenset({"snapshot", "kind", "paused", "reading", "table_rows", "percent", "tables_left", "rows_per_s"})
 
 
@@ -95,7 +98,7 @@ def _lag(config: Config, last: Checkpoint | None, trainer: Mapping[str, Any]) ->
     learned = dict(last.offsets) if last else {}
     reported = trainer.get("offsets", {})
     try:
-        reader = build.reader(config)
+        reader = build.reader(config, timeout_s=_BROKER_S)
         try:
             lag = 0
             for partition in reader.partitions(config.topic_name):
