@@ -436,5 +436,5 @@ def code_of(error: BaseException) -> int:
 
 def require_foreseen(error: BaseException) -> None:
     """Raises ``error`` again unless it is one of those that faults and other writers cause."""
-    if code_of(error) not in INTERRUPTED | CHANGED | {LOCK_TIMEOUT, DEADLOCK, 1614, 1399, 1402, 1397}:
+    if code_of(error) not in INTERRUPTED | CHANGED | {LOCK_TIMEOUT, DEADLOCK, 1614, 1397, 1399, 1400, 1402}:
         raise error
