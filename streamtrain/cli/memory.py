@@ -9,7 +9,7 @@ from contextlib import suppress
 _MMAP_THRESHOLD = -3
 """``M_MMAP_THRESHOLD`` of glibc's ``malloc.h``."""
 _LARGE_BYTES = 4 << 20
-_ALLOCATIONS = 50_000
+_ALLOCATIONS = 10_000
 
 
 def give_back_large_blocks() -> None:
@@ -23,7 +23,7 @@ def give_back_large_blocks() -> None:
 
 
 def collect_seldom() -> None:
-    """Look for garbage in cycles after every 50,000 objects that stay, not 700, and never among those that are there by now.
+    """Look for garbage in cycles after every 10,000 objects that stay, not 700, and never among those that are there by now.
 
     A batch of rows is tens of thousands of objects without a cycle among them, through which it would go again and again.
     """
