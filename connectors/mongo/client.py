@@ -33,7 +33,7 @@ from pymongo.errors import (
 from connectors.mongo.deployment import Deployment
 from connectors.mongo.raw_bson import elements
 from connectors.mongo.server_errors import DENIED_HINT, translate
-from connectors.mongo.settings import MongoSettings, Scope
+from connectors.mongo.settings import MongoSettings, Scope, name_of
 from streamtrain.errors import AccessDenied, ConfigError, SourceMisconfigured, SourceUnavailable, StreamtrainError
 from streamtrain.tls import refusal
 
@@ -170,8 +170,8 @@ class Client:
     def collection_marks(self, names: Sequence[str]) -> dict[str, bytes | None]:
         """What tells each collection ``database.collection`` from those that had its name or get it; None if there is none."""
         marks = dict[str, bytes | None].fromkeys(names)
-        for database, some in groupby(sorted(names), key=lambda name: name.split(".", 1)[0]):
-            wanted = {"name": {"$in": [name.split(".", 1)[1] for name in some]}}
+        for database, some in groupby(sorted(names), key=lambda name: name_of(name)[0]):
+            wanted = {"name": {"$in": [name_of(name)[1] for name in some]}}
             for found in self._listed_in(database, {"filter": wanted}, "looking at collections"):
                 info = found.get("info", {})
                 marks[f"{database}.{found['name']}"] = bytes(info["uuid"]) if "uuid" in info else None

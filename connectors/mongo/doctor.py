@@ -88,7 +88,7 @@ def _collections(client: Client, deployment: Deployment, settings: MongoSettings
 
 def _images(without: list[str], deployment: Deployment, settings: MongoSettings) -> Check:
     """What it means that collections keep no images, where no documents are held either."""
-    database, collection = without[0].split(".", 1)
+    database, collection = name_of(without[0])
     command = (
         f"use {database}; db.runCommand({{collMod: '{collection}', changeStreamPreAndPostImages: {{enabled: true}}}})"
     )

@@ -37,11 +37,11 @@ _AWAY = dict.fromkeys((
 ), (SourceUnavailable, ""))  # fmt: skip
 _LOCKED = LockNotHad, "a long statement or transaction holds the lock: wait for it, or end it"
 # What was looked up a moment ago has been dropped or altered since.
-_CHANGED = TableChanged, "a table was changed meanwhile; the read is begun again"
+CHANGED_HINT = "a table was changed meanwhile; the read is begun again"
 _RETRY: dict[int, tuple[type[SourceUnavailable], str]] = {
     **_AWAY,
     **dict.fromkeys((1205, 1213), _LOCKED),
-    **dict.fromkeys((1054, 1146, 1412), _CHANGED),
+    **dict.fromkeys((1054, 1146, 1412), (TableChanged, CHANGED_HINT)),
 }
 _BINLOG_READ = 1236
 _ID_TAKEN = 4052

@@ -14,6 +14,7 @@ from typing import Any
 from connectors.mongo.client import Client, Time, embedded, filter_of
 from connectors.mongo.deployment import Deployment
 from connectors.mongo.raw_bson import id_of
+from connectors.mongo.settings import name_of
 from streamtrain.errors import FatalError, SourceMisconfigured
 
 _DOING = "reading a collection"
@@ -56,7 +57,7 @@ class ChunkReader:
 
         https://www.mongodb.com/docs/manual/reference/command/explain/
         """
-        database, collection = name.split(".", 1)
+        database, collection = name_of(name)
         try:
             query = {"find": collection, "filter": filter_of(condition), "sort": {"_id": 1}, "hint": {"_id": 1}}
             self._client.command(database, {"explain": query, "verbosity": "queryPlanner"}, _DOING)
@@ -70,7 +71,7 @@ class ChunkReader:
 
         Raises SnapshotGone if the server cannot go back there.
         """
-        database, collection = name.split(".", 1)
+        database, collection = name_of(name)
         most = rows or self._rows
         command: dict[str, Any] = {
             "find": collection,

@@ -72,7 +72,7 @@ class ExactTable:
             guard.query("START TRANSACTION")
             with reading(self.plan.name):
                 look_into(guard, self.plan.task.database, self.plan.task.table)
-                self._empty = empty_tables(guard, self._others())
+                self._empty = list(empty_tables(guard, self._others()))
                 self._fix(address, server, position, lock_wait_s)
 
     def _fix(self, address: Address, server: Server, position: LogPosition, lock_wait_s: int) -> None:
@@ -90,7 +90,7 @@ class ExactTable:
         for _ in range(PATIENCE):
             with suppress(SourceUnavailable):  # waited too long; a connection that broke says so again
                 connection.query(f"SELECT COUNT(*) FROM {table}{LOCK}")  # noqa: S608 - quoted
-                empty_tables(connection, self._empty, LOCK)
+                list(empty_tables(connection, self._empty, LOCK))
                 return
 
     def _named(self, point: SnapshotPoint) -> bool:
@@ -115,7 +115,7 @@ class ExactTable:
             yield Piece(plan.reader.rows(chunk), after, ended=False, resumable=False)
             chunk = following
         ended = until is None
-        empty = empty_tables(connection, self._empty) if ended else ()
+        empty = list(empty_tables(connection, self._empty)) if ended else ()
         published: list[Row] = plan.reader.rows(chunk) if chunk else []
         self._window.after = until
         self.close()

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from connectors.mysql.connection import Connection
 from connectors.mysql.select import TableReader
+from connectors.mysql.server_errors import CHANGED_HINT, TableChanged
 from connectors.mysql.snapshots.bounds import Bound, OrderColumn, Ordering, can_be_ordered
 from connectors.mysql.snapshots.state import TableTask
 from connectors.mysql.structure import TableSchema
 from connectors.mysql.value_modes import ValueModes
-from streamtrain.errors import SourceMisconfigured, SourceUnavailable
+from streamtrain.errors import SourceMisconfigured
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ class Plan:
 def planned(connection: Connection, schema: TableSchema, task: TableTask, modes: ValueModes) -> Plan:
     """How to read the table. Texts of its key will be compared on ``connection``.
 
-    Raises SourceMisconfigured if the column that is named for it does not do, SourceUnavailable if the table is gone.
+    Raises SourceMisconfigured if the column that is named for it does not do, TableChanged if the table is gone.
     """
     collations = dict(
         connection.query(
@@ -95,10 +96,7 @@ def planned(connection: Connection, schema: TableSchema, task: TableTask, modes:
         (schema.table.database, schema.table.name),
     )
     if not told:
-        raise SourceUnavailable(
-            f"{schema.table.full_name} has lost its name while it was looked at",
-            hint="a table was changed meanwhile; the read is begun again",
-        )
+        raise TableChanged(f"{schema.table.full_name} has lost its name while it was looked at", hint=CHANGED_HINT)
     estimate, row_bytes = told[0]
     return Plan(
         task,

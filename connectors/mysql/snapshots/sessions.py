@@ -75,7 +75,7 @@ class Sessions:
         found = list[TableTask]()
         if tasks:
             with self.impatient(), suppress(SourceUnavailable):
-                found.extend(takewhile(lambda task: is_empty(self.control, task, lock), tasks))
+                found.extend(empty_tables(self.control, tasks, lock))
         return found
 
     @contextmanager
@@ -103,16 +103,15 @@ class Sessions:
         return connection
 
 
-def empty_tables(connection: Connection, tasks: Sequence[TableTask], lock: str = "") -> list[TableTask]:
-    """The tables before the first that has a row, or is not there: it may have another name.
+def empty_tables(connection: Connection, tasks: Sequence[TableTask], lock: str = "") -> Iterator[TableTask]:
+    """The tables before the first that has a row, or is not there: it may have another name. Each is looked into as it is taken.
 
     ``lock`` is what a read has to end with that is to see rows which are in the log but not visible yet.
     """
-    return list(takewhile(lambda task: is_empty(connection, task, lock), tasks))
+    return takewhile(lambda task: _is_empty(connection, task, lock), tasks)
 
 
-def is_empty(connection: Connection, task: TableTask, lock: str = "") -> bool:
-    """Whether the table is there and has no row; ``lock`` as for ``empty_tables``."""
+def _is_empty(connection: Connection, task: TableTask, lock: str) -> bool:
     there = "SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s"
     if not connection.query(there, (task.database, task.table)):
         return False
