@@ -26,6 +26,19 @@ def mongo_of_each_version(request: pytest.FixtureRequest) -> Iterator[MongoServe
 
 
 @pytest.fixture
+def server(mongo_of_each_version: MongoServer | Mongo) -> MongoServer | Mongo:
+    """The MongoDB of a test that says no other."""
+    return mongo_of_each_version
+
+
+@pytest.fixture
+def client(server: MongoServer | Mongo) -> Iterator[pymongo.MongoClient[Any]]:
+    """A driver's client of ``server``."""
+    with pymongo.MongoClient[Any](server.url) as connected:
+        yield connected
+
+
+@pytest.fixture
 def cleared_mongo(mongo: Mongo) -> Iterator[Mongo]:
     """The real server, or the stand-in of the newest version, without the databases of the tests."""
     with pymongo.MongoClient[Any](mongo.url) as client:

@@ -89,11 +89,6 @@ def watching(chosen: MongoSettings, signals: Signals, position: Position | None 
 
 
 @pytest.fixture
-def server(mongo_of_each_version: Server) -> Server:
-    return mongo_of_each_version
-
-
-@pytest.fixture
 def client(server: Server) -> Iterator[pymongo.MongoClient[Any]]:
     """Of a server that has two collections."""
     with pymongo.MongoClient[Any](server.url) as connected:

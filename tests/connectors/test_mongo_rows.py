@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,12 +39,6 @@ AROUND = ("source", "transaction", "op", "ts_ms", "ts_us", "ts_ns")
 @pytest.fixture
 def server(cleared_mongo: Mongo) -> Mongo:
     return cleared_mongo
-
-
-@pytest.fixture
-def client(server: Mongo) -> Iterator[pymongo.MongoClient[Any]]:
-    with pymongo.MongoClient[Any](server.url) as connected:
-        yield connected
 
 
 def sent(events: Sequence[SourceEvent | Heartbeat], *, chosen: dict[str, list[str]]) -> dict[str, list[Message]]:

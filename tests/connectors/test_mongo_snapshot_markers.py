@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +16,6 @@ from tests.mongo_server import MongoServer
 from tests.servers.mongo import Mongo
 
 Server = MongoServer | Mongo
-
-
-@pytest.fixture
-def server(mongo_of_each_version: Server) -> Server:
-    return mongo_of_each_version
-
-
-@pytest.fixture
-def client(server: Server) -> Iterator[pymongo.MongoClient[Any]]:
-    with pymongo.MongoClient[Any](server.url) as connected:
-        yield connected
 
 
 def marked(events: Sequence[SourceEvent]) -> list[tuple[str, int, str]]:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -36,17 +36,6 @@ IDS: list[Any] = [
 ]  # fmt: skip
 """One ``_id`` of every type that a driver writes and a server takes; it takes no array, no regular expression, no undefined."""
 Server = MongoServer | Mongo
-
-
-@pytest.fixture
-def server(mongo_of_each_version: Server) -> Server:
-    return mongo_of_each_version
-
-
-@pytest.fixture
-def client(server: Server) -> Iterator[pymongo.MongoClient[Any]]:
-    with pymongo.MongoClient[Any](server.url) as connected:
-        yield connected
 
 
 def stored(client: pymongo.MongoClient[Any], *names: str) -> dict[tuple[str, bytes], bytes]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from contextlib import closing, contextmanager
 from typing import Any
 
 import orjson
@@ -64,6 +64,18 @@ def source_of(server: Database, database: str, signals: Signals, **options: Any)
     return source_with(server, f"{database}.*", signals, **chosen)
 
 
+@contextmanager
+def listening(
+    server: Database, database: str, **options: Any
+) -> Iterator[tuple[MysqlSource, Signals, Sequence[MutableMapping[str, Any]]]]:
+    """A source that is at the log, the signals that it hears, and what it logs."""
+    signals = Signals()
+    with closing(source_of(server, database, signals, **options)) as source, capture_logs() as logs:
+        source.open(None)
+        source.read(0.0)
+        yield source, signals, logs
+
+
 def read_again(changes: Sequence[Any]) -> list[tuple[str, int]]:
     """Table and key of each row that was read again."""
     return [
@@ -101,10 +113,7 @@ def test_a_signal_that_cannot_be_obeyed_is_refused_whole_and_capture_goes_on(
 ) -> None:
     data, reason = BAD[name]
     filled(sql_server, sql_database)
-    signals = Signals()
-    with closing(source_of(sql_server, sql_database, signals)) as source, capture_logs() as logs:
-        source.open(None)
-        source.read(0.0)
+    with listening(sql_server, sql_database) as (source, signals, logs):
         ask(signals, sql_database, ["t", "u"], data)
         sql_server.execute("INSERT INTO t VALUES (1000, 0, 0)", database=sql_database)
         changes, position = streamed(source)
@@ -120,10 +129,7 @@ def test_a_signal_that_cannot_be_obeyed_is_refused_whole_and_capture_goes_on(
 def test_a_table_without_transactions_has_the_signal_refused(sql_server: Database, sql_database: str) -> None:
     filled(sql_server, sql_database)
     sql_server.execute("ALTER TABLE u ENGINE = MyISAM", database=sql_database)
-    signals = Signals()
-    with closing(source_of(sql_server, sql_database, signals)) as source, capture_logs() as logs:
-        source.open(None)
-        source.read(0.0)
+    with listening(sql_server, sql_database) as (source, signals, logs):
         ask(signals, sql_database, ["t", "u"], {})
         assert read_again(streamed(source)[0]) == []
         assert told(logs, REFUSED) == [("u", "error")]
@@ -131,14 +137,10 @@ def test_a_table_without_transactions_has_the_signal_refused(sql_server: Databas
 
 def test_a_table_that_may_not_be_read_has_the_signal_refused(sql_server: Database, sql_database: str) -> None:
     filled(sql_server, sql_database)
-    signals = Signals()
     with (
         account(sql_server, RIGHTS, f"SELECT ON {sql_database}.t", f"SELECT (k) ON {sql_database}.u") as url,
-        closing(source_of(sql_server, sql_database, signals, url=url)) as source,
-        capture_logs() as logs,
+        listening(sql_server, sql_database, url=url) as (source, signals, logs),
     ):
-        source.open(None)
-        source.read(0.0)
         ask(signals, sql_database, ["t", "u"], {})
         assert read_again(streamed(source)[0]) == []
         assert told(logs, REFUSED) == [("u", "error")]
@@ -148,14 +150,10 @@ def test_a_table_that_may_not_be_read_has_the_signal_refused(sql_server: Databas
 def test_a_table_without_a_key_is_given_up_by_who_may_not_lock_it(mysql: Database, mysql_database: str) -> None:
     filled(mysql, mysql_database)
     mysql.execute("ALTER TABLE t DROP PRIMARY KEY", database=mysql_database)
-    signals = Signals()
     with (
         account(mysql, RIGHTS, f"SELECT ON {mysql_database}.*") as url,
-        closing(source_of(mysql, mysql_database, signals, url=url)) as source,
-        capture_logs() as logs,
+        listening(mysql, mysql_database, url=url) as (source, signals, logs),
     ):
-        source.open(None)
-        source.read(0.0)
         ask(signals, mysql_database, ["t", "u"], {})
         mysql.execute("INSERT INTO t VALUES (1000, 0, 0)", database=mysql_database)
         changes, _ = streamed(source)
@@ -179,10 +177,7 @@ def test_a_table_that_is_altered_so_that_it_cannot_be_read_on_is_given_up_alone(
     sql_server: Database, sql_database: str, data: dict[str, Any], change: str, restarts: bool
 ) -> None:
     filled(sql_server, sql_database)
-    signals = Signals()
-    with closing(source_of(sql_server, sql_database, signals)) as source, capture_logs() as logs:
-        source.open(None)
-        source.read(0.0)
+    with listening(sql_server, sql_database) as (source, signals, logs):
         ask(signals, sql_database, ["t", "u"], data)
         position = begun(source)
         signals.send("pause-snapshot")
@@ -205,10 +200,7 @@ def test_a_column_that_is_dropped_while_the_table_is_read_by_it_does_not_stop_th
     mysql: Database, mysql_database: str
 ) -> None:
     filled(mysql, mysql_database)
-    signals = Signals()
-    with closing(source_of(mysql, mysql_database, signals)) as source, capture_logs() as logs:
-        source.open(None)
-        source.read(0.0)
+    with listening(mysql, mysql_database) as (source, signals, logs):
         ask(signals, mysql_database, ["t", "u"], {"surrogate-key": "day"})
         begun(source)
         mysql.execute(*altering("ALTER TABLE t DROP COLUMN day"), database=mysql_database)
@@ -254,10 +246,7 @@ def test_what_shows_only_when_rows_are_read_gives_up_the_table_and_no_other(
     filled(sql_server, sql_database)
     rows = ", ".join(f"({number}, 7, 0)" for number in range(ROWS, 400))
     sql_server.execute(f"INSERT INTO t VALUES {rows}", *([setup] if setup else []), database=sql_database)
-    signals = Signals()
-    with closing(source_of(sql_server, sql_database, signals)) as source, capture_logs() as logs:
-        source.open(None)
-        source.read(0.0)
+    with listening(sql_server, sql_database) as (source, signals, logs):
         ask(signals, sql_database, ["t", "u"], data)
         sql_server.execute("INSERT INTO t VALUES (1000, 0, 0)", database=sql_database)
         changes, _ = streamed(source)
@@ -270,10 +259,7 @@ def test_a_column_that_the_log_does_not_know_yet_is_read_by_once_it_does(
     sql_server: Database, sql_database: str
 ) -> None:
     filled(sql_server, sql_database)
-    signals = Signals()
-    with closing(source_of(sql_server, sql_database, signals)) as source, capture_logs() as logs:
-        source.open(None)
-        source.read(0.0)
+    with listening(sql_server, sql_database) as (source, signals, logs):
         sql_server.execute("ALTER TABLE t ADD COLUMN late INT", "UPDATE t SET late = -k", database=sql_database)
         ask(signals, sql_database, ["t"], {"surrogate-key": "late"})  # it is heard before the log is read on
         assert read_again(streamed(source)[0]) == [("t", key) for key in reversed(range(ROWS))]
@@ -282,10 +268,7 @@ def test_a_column_that_the_log_does_not_know_yet_is_read_by_once_it_does(
 
 def test_a_stop_is_heard_before_anything_is_read_on(sql_server: Database, sql_database: str) -> None:
     filled(sql_server, sql_database)
-    signals = Signals()
-    with closing(source_of(sql_server, sql_database, signals)) as source, capture_logs() as logs:
-        source.open(None)
-        source.read(0.0)
+    with listening(sql_server, sql_database) as (source, signals, logs):
         ask(signals, sql_database, ["t"], {"surrogate-key": "day"})
         position = source.read(0.02).position
         assert position is not None
@@ -304,10 +287,7 @@ def test_a_table_that_somebody_has_locked_is_waited_for_and_does_not_hold_up_the
     sql_server: Database, sql_database: str
 ) -> None:
     filled(sql_server, sql_database)
-    signals = Signals()
-    with closing(source_of(sql_server, sql_database, signals)) as source, capture_logs() as logs:
-        source.open(None)
-        source.read(0.0)
+    with listening(sql_server, sql_database) as (source, signals, logs):
         with closing(connect(sql_server, sql_database)) as other, other.cursor() as cursor:
             cursor.execute("LOCK TABLES t WRITE")
             ask(signals, sql_database, ["t"], {"where": "k < 3"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -72,6 +72,13 @@ def writing(server: Database, database: str, kind: Kind, writers: int = 3) -> It
                     continue
                 connection.rollback()
 
+    with at_work(write, writers, stop):
+        yield
+
+
+@contextmanager
+def at_work(write: Callable[[int], None], writers: int, stop: threading.Event) -> Iterator[None]:
+    """Runs ``write``, which ends once ``stop`` is set, in a thread for each of so many seeds."""
     threads = [threading.Thread(target=write, args=(seed,)) for seed in range(writers)]
     for thread in threads:
         thread.start()

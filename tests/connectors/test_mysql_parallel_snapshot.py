@@ -19,7 +19,7 @@ from connectors.mysql.source import MysqlSource
 from connectors.source import Change, Position
 from streamtrain.envelope import Op
 from tests.connectors.mysql_capture import connect, opened, read_to_end, seen, source_for
-from tests.connectors.test_mysql_chunks import KINDS, Folding
+from tests.connectors.test_mysql_chunks import KINDS, Folding, at_work
 from tests.connectors.test_mysql_incremental import Signals, source_with
 from tests.connectors.test_mysql_snapshot import marked, numbered
 from tests.connectors.test_mysql_snapshot_renames import ONE_BY_ONE, ROWS, SWAP, Capture, content, made
@@ -87,15 +87,8 @@ def writing(server: Database, database: str) -> Iterator[None]:
                     continue
                 connection.rollback()
 
-    threads = [threading.Thread(target=write, args=(seed,)) for seed in range(2)]
-    for thread in threads:
-        thread.start()
-    try:
+    with at_work(write, 2, stop):
         yield
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
 
 
 @pytest.mark.parametrize(("follow", "encrypted"), [("auto", False), ("file", False), ("auto", True)])
