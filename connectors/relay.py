@@ -25,6 +25,9 @@ from streamtrain.topic.base import TopicWriter
 # A source that writes only to other tables moves its log on: the position follows at least this often, so that the log
 # files behind it may be purged without the position being lost.
 _IDLE_COMMIT_S = 5.0
+_SNAPSHOT_IDLE_COMMIT_S = 1.0
+"""Changes of rows that a snapshot has yet to read do not pass: a long stretch of log may be read without one. Who was killed
+every four seconds read the same stretch again each time, while it grew, and never came to the rows."""
 _PATIENCE_S = 0.2
 _COMMIT_BYTES = 24 << 20
 """Of messages, whose transaction is then committed whatever its rows are: until then they lie in the client's queue."""
@@ -199,7 +202,8 @@ class Relay:
             waited = now - self._open_since >= self._gathering_s()
             full = self._unpublished_rows >= self._settings.commit_rows or self._unpublished_bytes >= _COMMIT_BYTES
             return waited or not batch.changes or full
-        return self._committed is None or now - self._committed_at >= _IDLE_COMMIT_S
+        idle_s = _IDLE_COMMIT_S if self._reading is None else _SNAPSHOT_IDLE_COMMIT_S
+        return self._committed is None or now - self._committed_at >= idle_s
 
     def _commit(self) -> None:
         if self._position is None:

@@ -32,6 +32,8 @@ SOURCES: dict[str, Callable[[Plan, PrivateKafka, SmallRegistry, Path], Scene]] =
 JOIN_S = 120.0
 SNAPSHOT_S = 240.0
 CALM_IN_SNAPSHOT = 4
+CALM_DOUBLES_S = 30.0
+"""On a slow machine no life that is as short as on a quick one comes to the rows."""
 
 
 def play(plan: Plan, directory: Path, say: Callable[[str], None], *, keep_files: bool = False) -> Outcome:
@@ -68,10 +70,18 @@ class _Round:
             plan.chance("connector"), self._connector, self._calm(plan.connector_calm_s)
         )
         self._partitions: Partitions = {}
+        self._begun = time.monotonic()
 
     def _calm(self, seconds: float) -> Callable[[], float]:
-        """The mean time between two faults."""
-        return lambda: seconds if self._scene.captured.is_set() else seconds * CALM_IN_SNAPSHOT
+        """The mean time between two faults: the longer the snapshot takes, the longer."""
+
+        def mean() -> float:
+            if self._scene.captured.is_set():
+                return seconds
+            taken_s = time.monotonic() - self._begun
+            return float(seconds * CALM_IN_SNAPSHOT * 2 ** (taken_s / CALM_DOUBLES_S))
+
+        return mean
 
     def play(self) -> Outcome:
         outcome = Outcome(self._plan, features=self._scene.features)
@@ -145,18 +155,19 @@ class _Round:
                 if thread.ident is not None:
                     thread.join(JOIN_S)
         if not self._scene.captured.is_set() and not self._failed():
-            raise RoundFailed(f"no snapshot was captured within {SNAPSHOT_S:.0f} s, seed {self._plan.seed}")
+            last = self._connector.last_words()
+            raise RoundFailed(f"no snapshot was captured within {SNAPSHOT_S:.0f} s, seed {self._plan.seed}: {last}")
 
     def _last(self) -> None:
         """Let it all go on until the snapshot is captured, and for the round's time from then on."""
-        begun = ends = time.monotonic()
-        ends += SNAPSHOT_S
+        self._begun = time.monotonic()
+        ends = self._begun + SNAPSHOT_S
         while time.monotonic() < ends and not self._failed():
             if not self._scene.captured.is_set() and self._connector.captured():
                 self._scene.history.captured()
                 self._scene.captured.set()
                 ends = time.monotonic() + self._plan.seconds
-                self._say(f"  captured the snapshot after {time.monotonic() - begun:.0f} s")
+                self._say(f"  captured the snapshot after {time.monotonic() - self._begun:.0f} s")
             time.sleep(0.2)
 
     def _actors(self) -> list[tuple[str, BaseException | None]]:

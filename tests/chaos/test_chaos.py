@@ -11,7 +11,7 @@ from tests.chaos.round import play
 
 
 @pytest.mark.servers
-@pytest.mark.timeout(280)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(("source", "seed"), [("mysql", "short.0"), ("mariadb", "short.1")])
 def test_whatever_is_killed_the_topics_end_as_the_tables(source: str, seed: str, tmp_path: Path) -> None:
     plan = Plan(
@@ -26,7 +26,7 @@ def test_whatever_is_killed_the_topics_end_as_the_tables(source: str, seed: str,
 
 
 @pytest.mark.servers
-@pytest.mark.timeout(280)
+@pytest.mark.timeout(600)
 def test_whatever_is_killed_the_topics_end_as_the_collections(tmp_path: Path) -> None:
     plan = Plan(
         "short.3", "mongo", seconds=5, source_calm_s=0.7, broker_calm_s=6, connector_calm_s=1, alteration_pause_s=0.3,

@@ -12,7 +12,7 @@ import orjson
 
 from connectors.relay import CaptureProgress, Clocks, Relay, RelaySettings
 from connectors.serializing import JsonSerializer
-from connectors.source import NO_NOTES, Change, Position, SourceBatch, Table
+from connectors.source import NO_NOTES, Change, Position, SnapshotProgress, SourceBatch, Table
 from streamtrain.envelope import Op
 from streamtrain.testing import ManualClock
 from streamtrain.topic.base import Messages, TopicPartition
@@ -142,6 +142,14 @@ def test_a_position_that_moves_without_changes_is_kept_now_and_then(tmp_path: Pa
     batches = [(1.0, SourceBatch([], {"at": moment})) for moment in range(1, 12)]
     _, writer = relay(tmp_path, batches)
     assert committed(writer) == [(0, 1), (0, 6), (0, 11)]
+
+
+def test_while_a_snapshot_is_read_it_is_kept_each_second(tmp_path: Path) -> None:
+    reading = SnapshotProgress("initial", "shop.events", 0, 0, 0, tables_left=1, rows_per_s=0.0, paused=False)
+    before = [(0.5, SourceBatch([], {"at": moment}, snapshot=reading)) for moment in range(1, 7)]
+    after = [(1.0, SourceBatch([], {"at": moment})) for moment in range(7, 11)]
+    _, writer = relay(tmp_path, [*before, *after])
+    assert committed(writer) == [(0, 1), (0, 3), (0, 5), (0, 10)]
 
 
 def test_the_source_is_opened_at_the_last_committed_position_and_told_of_each(tmp_path: Path) -> None:
