@@ -1,4 +1,4 @@
-"""Clean stops: Ctrl-C and SIGTERM ask for the end; a second one ends at once."""
+"""Clean stops: Ctrl-C and SIGTERM ask for the end, a second one ends at once; so does the end of who supervises this process."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ import contextlib
 import os
 import select
 import signal
+import threading
 from types import FrameType
+
+LIFELINE = "STREAMTRAIN_LIFELINE"
+"""The environment's name for a file descriptor that reads to its end when the process that supervises this one is gone."""
 
 
 class Stop:
@@ -21,9 +25,12 @@ class Stop:
         os.set_blocking(self._wake_write, False)
 
     def install(self) -> Stop:
-        """Handle SIGINT and SIGTERM from now on."""
+        """Handle SIGINT and SIGTERM from now on, and the end of a supervisor, if there is one."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._handle)
+        lifeline = os.environ.get(LIFELINE)
+        if lifeline is not None:
+            threading.Thread(target=self._hold, args=(int(lifeline),), name="lifeline", daemon=True).start()
         return self
 
     def __call__(self) -> bool:
@@ -41,6 +48,10 @@ class Stop:
         self._asked = True
         with contextlib.suppress(BlockingIOError):  # the pipe is full: whoever waits has been woken long ago
             os.write(self._wake_write, b"\0")
+
+    def _hold(self, lifeline: int) -> None:
+        os.read(lifeline, 1)  # nothing is ever written
+        self.ask()
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         if self._asked:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ import typer
 from streamtrain import log
 from streamtrain.cli import build
 from streamtrain.cli.options import ConfigFile
-from streamtrain.cli.stopping import Stop
+from streamtrain.cli.stopping import LIFELINE, Stop
 from streamtrain.errors import FatalError
 
 _log = log.get("up")
@@ -33,12 +34,13 @@ def up(context: typer.Context, config: ConfigFile) -> None:
     """Run connector and trainer as two processes and keep them running.
 
     A part that is killed is started again and goes on where it was; a part that gives up (its last line says why) ends the
-    whole. Ctrl-C and SIGTERM end both cleanly.
+    whole. Ctrl-C and SIGTERM end both cleanly, and so do they end when this command itself is killed.
     """
     loaded = build.load(config)
     stop = Stop().install()
     commands = ["train"] if loaded.source.kind == "none" else ["connect", "train"]
-    parts = [_Part([command, str(config), *common_options(context)]) for command in commands]
+    lifeline, _held = os.pipe()  # the other end goes with this process, however it ends
+    parts = [_Part([command, str(config), *common_options(context)], lifeline) for command in commands]
     try:
         for part in parts:
             part.start()
@@ -62,8 +64,9 @@ def common_options(context: typer.Context) -> list[str]:
 class _Part:
     """One supervised process: ``streamtrain WORDS...``, of which the first is the command."""
 
-    def __init__(self, words: Sequence[str]) -> None:
+    def __init__(self, words: Sequence[str], lifeline: int) -> None:
         self._command = words[0]
+        self._lifeline = lifeline
         self._words = words
         self._process: subprocess.Popen[bytes] | None = None
         self._started_s = 0.0
@@ -73,7 +76,10 @@ class _Part:
     def start(self) -> None:
         # A session of its own: Ctrl-C on the terminal reaches this process alone, which then ends its parts in order.
         self._process = subprocess.Popen(  # noqa: S603 - this interpreter, with the command, path and options that we were given
-            [sys.executable, "-m", "streamtrain", *self._words], start_new_session=True
+            [sys.executable, "-m", "streamtrain", *self._words],
+            env={**os.environ, LIFELINE: str(self._lifeline)},
+            pass_fds=(self._lifeline,),
+            start_new_session=True,
         )
         self._started_s = time.monotonic()
         self._restart_s = None

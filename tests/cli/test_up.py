@@ -33,6 +33,14 @@ def children(parent: int) -> dict[str, int]:
     return found
 
 
+def runs(pid: int) -> bool:
+    """Whether the process is there, and not only as one that nobody has asked how it ended."""
+    try:
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+
+
 @pytest.mark.timeout(300)
 def test_a_killed_part_is_started_again_and_sigterm_ends_everything_cleanly(tmp_path: Path) -> None:
     application = Application(on_sqlite(tmp_path / "app.db"), seed=6)
@@ -54,6 +62,22 @@ def test_a_killed_part_is_started_again_and_sigterm_ends_everything_cleanly(tmp_
     assert process.exitcode == 0
     (log,) = tmp_path.glob("streamtrain-up-*.err")
     assert {json.loads(one)["component"] for one in log.read_text().splitlines()} >= {"up", "connector", "trainer"}
+    components = line.json("status")["components"]
+    assert {name: part["state"] for name, part in components.items()} == {"connector": "stopped", "trainer": "stopped"}
+
+
+@pytest.mark.timeout(120)
+def test_the_parts_end_cleanly_when_the_whole_is_killed(tmp_path: Path) -> None:
+    Application(on_sqlite(tmp_path / "app.db"), seed=6).fill(20)
+    topics, state = file_topic(tmp_path / "topics", "shop"), f"sqlite:///{tmp_path}/state.db"
+    line = Line(tmp_path, config("shop", sqlite_source(tmp_path / "app.db"), topics, state, "main.events"))
+    with line.running("up") as process:
+        assert process.pid is not None
+        until(lambda: (tmp_path / "state.db").exists() and line.json("status")["events"] == 20, "it is learned")
+        parts = children(process.pid)
+        assert set(parts) == {"connect", "train"}
+        os.kill(process.pid, signal.SIGKILL)
+        until(lambda: not any(runs(pid) for pid in parts.values()), "the parts are gone")
     components = line.json("status")["components"]
     assert {name: part["state"] for name, part in components.items()} == {"connector": "stopped", "trainer": "stopped"}
 
