@@ -21,8 +21,8 @@ from streamtrain.errors import SourceMisconfigured, SourceUnavailable
 
 _FORMAT = 2
 _CACHE_KIB = 16_384
-_WAL_PAGES = 10_000
-"""Of the log before it is brought into the file: what is changed again and again until then is written there once."""
+_WAL_PAGES = 25_000
+"""Of the log, 100 MB, before it is brought into the file: what is changed again and again until then is written there once."""
 _IN_ONE_STATEMENT = 250
 _KEPT_DOCUMENTS = 10_000
 _SCHEMA = """

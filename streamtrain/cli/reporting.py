@@ -36,6 +36,7 @@ class ComponentReport:
         self._last: dict[str, Any] = {}
 
     def __enter__(self) -> Self:
+        self._try(self._opened)  # it takes a third of a second the first time, which is not to fall into the work
         return self
 
     def __exit__(
@@ -67,11 +68,17 @@ class ComponentReport:
         return self._clock() < self._paused_until_s
 
     def _write(self, state: str, detail: Mapping[str, Any]) -> None:
+        self._try(lambda: self._opened().ledger.report(self._run, self._component, state, detail))
+
+    def _opened(self) -> StateParts:
+        if self._state is None:
+            self._database.migrate()
+            self._state = StateParts(self._database)
+        return self._state
+
+    def _try(self, tell: Callable[[], object]) -> None:
         try:
-            if self._state is None:
-                self._database.migrate()
-                self._state = StateParts(self._database)
-            self._state.ledger.report(self._run, self._component, state, detail)
+            tell()
         except StreamtrainError as error:
             if not self._paused():
                 _log.warning("status not reported", why=error.message, next_in_s=_PAUSE_S)

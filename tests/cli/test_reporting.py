@@ -36,6 +36,12 @@ def test_after_a_report_that_failed_there_is_none_for_half_a_minute(
     assert "".join(capfd.readouterr()).count("status not reported") == 1
 
 
+def test_the_state_database_is_made_ready_before_the_work_begins(config_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    with ComponentReport(build.load(config_file), "connector", ManualClock().monotonic_s):
+        assert list((tmp_path / "state").iterdir()) != []
+
+
 def test_the_last_word_is_tried_in_the_pause_too(config_file: Path, tmp_path: Path) -> None:
     config = build.load(config_file)
     with ComponentReport(config, "connector", ManualClock().monotonic_s) as report:
