@@ -29,6 +29,7 @@ from connectors.mysql.schema import tables
 from connectors.mysql.schema_log import SchemaLog
 from connectors.mysql.server import Flavor, Server, inspect, log_end
 from connectors.mysql.settings import MysqlSettings
+from connectors.mysql.snapshots.absorbed import Absorbed
 from connectors.mysql.snapshots.jobs import adapted, initial_jobs
 from connectors.mysql.snapshots.opening import SnapshotSettings
 from connectors.mysql.snapshots.readable import require_as_asked
@@ -215,7 +216,7 @@ class MysqlSource:
                 origin = OriginWriter(server.flavor.value, self._settings.prefix)
                 self._found = announced(connection, found, origin, began_us)
         jobs = () if self._settings.snapshot == "no_data" else initial_jobs(found.schemas, self._settings, began_us)
-        self._snapshots = self._snapshots_at(server, SnapshotState(jobs))
+        self._snapshots = self._snapshots_at(server, SnapshotState(jobs), Absorbed())
         self._stream = self._follow(server, found.position)
         self._position = self._stream.position
 
@@ -223,6 +224,7 @@ class MysqlSource:
         document = dict(position)
         state = SnapshotState.from_json(document.pop("snapshots", None))
         self._signal_offset = document.pop("signals", None)
+        absorbed = Absorbed(document.pop("absorbed", None))
         start = self._position = LogPosition.from_json(document)
         try:
             with closing(self._connect()) as connection:
@@ -234,9 +236,9 @@ class MysqlSource:
         except PositionLost as error:
             self._begin_again(server, error)
         else:
-            self._snapshots = self._snapshots_at(server, state)
+            self._snapshots = self._snapshots_at(server, state, absorbed)
 
-    def _snapshots_at(self, server: Server, state: SnapshotState) -> Snapshots:
+    def _snapshots_at(self, server: Server, state: SnapshotState, absorbed: Absorbed) -> Snapshots:
         settings = SnapshotSettings(
             sessions=self._settings.snapshot_sessions,
             chunk_rows=self._settings.chunk_rows,
@@ -249,7 +251,7 @@ class MysqlSource:
             captured=Captured(self._captures, self._settings.snapshot_keys),
         )
         origin = OriginWriter(server.flavor.value, self._settings.prefix)
-        return Snapshots(self._address, server, origin, state, settings)
+        return Snapshots(self._address, server, origin, state, settings, absorbed=absorbed)
 
     def _begin_again(self, server: Server, error: PositionLost) -> None:
         if server.flavor is Flavor.MARIADB and self._position is not None:
@@ -300,7 +302,7 @@ class MysqlSource:
         snapshots.take_up()
         changes = self._stream.read(snapshots.patience_s(timeout_s), snapshots.halt)
         position = self._position = self._stream.position
-        passed = snapshots.route(changes) if snapshots.active else changes
+        passed = snapshots.route(changes)
         snapshots.rename(self._stream.take_renamed())
         if not snapshots.active:
             return SourceBatch(passed, self._document(), self._lag_ms(changes))
@@ -328,6 +330,8 @@ class MysqlSource:
         document = self._position.to_json()
         if self._snapshots.active:
             document["snapshots"] = self._snapshots.state.document
+        if self._snapshots.absorbed.counts:
+            document["absorbed"] = dict(self._snapshots.absorbed.counts)
         if self._signal_offset is not None:
             document["signals"] = self._signal_offset
         return document

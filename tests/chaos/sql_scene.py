@@ -139,7 +139,7 @@ class SqlScene:
     def judge(self, partitions: Partitions, told: Told) -> Verdict:
         self._truth = read_truth(self.server, self._alterations.there_are())
         found = check(partitions, self.history, self._truth, self._catalog.models)
-        for misfit in misfits(told, partitions, found.streamed):
+        for misfit in misfits(told, partitions):
             found.add(*misfit)
         return found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from connectors.mysql.snapshots.splitting import passing
-from connectors.source import Change, Table, TransactionPart
+from connectors.source import Change, Table
 from streamtrain.envelope import Op
 
 TABLE = Table("shop", "t", ("k", "v"), key=(0,))
@@ -13,7 +13,7 @@ YES, NO = True, False
 
 
 def update() -> Change:
-    return Change(TABLE, Op.UPDATE, BEFORE, AFTER, {}, transaction=TransactionPart("x", 11, 6))
+    return Change(TABLE, Op.UPDATE, BEFORE, AFTER, {})
 
 
 def test_a_change_that_passes_whole_is_itself_and_one_that_does_not_is_nothing() -> None:
@@ -22,7 +22,7 @@ def test_a_change_that_passes_whole_is_itself_and_one_that_does_not_is_nothing()
     assert passing(change, [NO] * 5, [NO] * 5) == []
 
 
-def test_an_update_by_half_is_a_delete_or_an_insert_and_keeps_its_place_in_the_transaction() -> None:
+def test_an_update_by_half_is_a_delete_or_an_insert() -> None:
     left = passing(update(), [YES, NO, YES, NO, YES], [YES, NO, NO, YES, YES])
     assert [(part.op, part.before, part.after) for part in left] == [
         (Op.UPDATE, [(1, 0)], [(1, 1)]),
@@ -30,21 +30,16 @@ def test_an_update_by_half_is_a_delete_or_an_insert_and_keeps_its_place_in_the_t
         (Op.CREATE, None, [(4, 1)]),
         (Op.UPDATE, [(5, 0)], [(5, 1)]),
     ]
-    orders = [
-        part.transaction and (part.transaction.total_order, part.transaction.data_collection_order) for part in left
-    ]
-    assert orders == [(11, 6), (13, 8), (15, 10), (16, 11)]  # the row that leaves its key counts as two
     assert [part.first_row for part in left] == [0, 2, 3, 4]
 
 
-def test_the_new_half_of_an_update_that_moves_a_key_is_the_second_record_of_its_row() -> None:
+def test_the_new_half_of_an_update_that_moves_a_key_keeps_the_number_of_its_row() -> None:
     before, after = [(1, 0), (2, 0), (3, 0)], [(10, 0), (2, 1), (30, 0)]
-    change = Change(TABLE, Op.UPDATE, before, after, {}, transaction=TransactionPart("x", 1, 1), first_row=7)
+    change = Change(TABLE, Op.UPDATE, before, after, {}, first_row=7)
     left = passing(change, [NO, NO, NO], [YES, YES, YES])
     assert [(part.op, part.after, part.first_row) for part in left] == [
         (Op.CREATE, [(10, 0)], 7), (Op.CREATE, [(2, 1)], 8), (Op.CREATE, [(30, 0)], 9),
     ]  # fmt: skip
-    assert [part.transaction and part.transaction.total_order for part in left] == [2, 3, 5]
 
 
 def test_rows_of_an_insert_and_of_a_delete_pass_one_by_one() -> None:

@@ -10,6 +10,7 @@ from connectors.mysql.ddl.renames import NameChanges
 from connectors.mysql.origin import LogPlace, OriginWriter
 from connectors.mysql.position import LogPosition
 from connectors.mysql.server import Server
+from connectors.mysql.snapshots.absorbed import Absorbed
 from connectors.mysql.snapshots.chunked import ChunkedTable, Piece
 from connectors.mysql.snapshots.exact import ExactTable
 from connectors.mysql.snapshots.lanes import Lanes
@@ -18,7 +19,7 @@ from connectors.mysql.snapshots.readable import Unreadable, reading
 from connectors.mysql.snapshots.renames import after_renaming
 from connectors.mysql.snapshots.state import Job, SnapshotState, TableTask
 from connectors.snapshot_markers import markers
-from connectors.source import Change, SnapshotProgress, SourceEvent
+from connectors.source import Change, SnapshotProgress, SourceEvent, TransactionEvent
 from streamtrain import log
 from streamtrain.envelope import Op
 
@@ -38,8 +39,12 @@ class Snapshots:
         origin: OriginWriter,
         state: SnapshotState,
         settings: SnapshotSettings,
+        *,
+        absorbed: Absorbed,
     ) -> None:
         self.state = state
+        self.absorbed = absorbed
+        """What is not published of the transaction that is open."""
         self._origin = origin
         self._settings = settings
         self._unread = state.unread()
@@ -93,19 +98,23 @@ class Snapshots:
             _log.info("a table to be read is gone", table=gone)
             self._update(self.state.without({gone}))
 
-    def route(self, events: Sequence[SourceEvent]) -> list[SourceEvent]:
+    def route(self, events: Sequence[SourceEvent]) -> Sequence[SourceEvent]:
         """What passes of the log's events, in order."""
+        if not (self.active or self.absorbed.counts):
+            return events
         passed = list[SourceEvent]()
         for event in events:
+            if isinstance(event, TransactionEvent):
+                passed.append(self.absorbed.told(event))
+                continue
             if not isinstance(event, Change):
                 passed.append(event)
                 continue
             own = self._lanes.route(event)
             unread = event.table.full_name in self._unread
-            if own is not None:
-                passed += own
-            elif not unread:
-                passed.append(event)
+            if own is None:
+                own = [] if unread else [event]
+            passed += self.absorbed.renumbered(event, own)
             if unread:
                 self._lanes.touched(event.table.full_name)
         return passed

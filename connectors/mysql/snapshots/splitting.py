@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from connectors.mysql.record_counts import records
 from connectors.source import Change
 from streamtrain.envelope import Op
 
@@ -14,7 +13,8 @@ from streamtrain.envelope import Op
 def passing(change: Change, before: Sequence[bool] | None, after: Sequence[bool] | None) -> list[Change]:
     """What is left of ``change`` when only the images pass of which ``before`` and ``after`` say so, in order.
 
-    An update of which only the old row passes is a delete of it; one of which only the new row does is an insert.
+    An update of which only the old row passes is a delete of it; one of which only the new row does is an insert. Places in a
+    transaction are left as they are (``absorbed.Absorbed``).
     """
     flags = [each for each in (before, after) if each is not None]
     if all(all(each) for each in flags):
@@ -39,16 +39,9 @@ def _together(change: Change, index: int, passes: tuple[bool, bool]) -> tuple[tu
 
 def _part(change: Change, rows: slice, old: bool, new: bool) -> Change:
     op = Op.UPDATE if old and new else Op.DELETE if old else Op.CREATE
-    part = change.transaction
-    if part is not None:
-        through = rows.start + 1 if new and not old else rows.start  # a create is the last record of its row
-        first = records(change.table, change.before, change.after, through) - (through - rows.start)
-        total, own = part.total_order + first, part.data_collection_order + first
-        part = replace(part, total_order=total, data_collection_order=own)
     return replace(
         change,
         op=op,
-        transaction=part,
         first_row=change.first_row + rows.start,
         before=change.before[rows] if old and change.before is not None else None,
         after=change.after[rows] if new and change.after is not None else None,

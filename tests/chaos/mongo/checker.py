@@ -50,7 +50,6 @@ class _Checker:
         self._rereads = Rereads(history, database=None)
         self._counts: Counter[Transaction] = Counter()
         self._tags: dict[Transaction, int] = {}
-        self._identities: dict[Transaction, str] = {}
         """As the topic of transactions calls them."""
         self._shown: Counter[int] = Counter()
 
@@ -168,8 +167,6 @@ class _Checker:
         self._counts[identity] += 1
         if tag is not None and self._tags.setdefault(identity, tag) != tag:
             self._verdict.add("torn", record.place, f"{identity} has changes of {self._tags[identity]} and of {tag}")
-        if record.transaction is not None:
-            self._identities[identity] = record.transaction["id"]
 
     def _count_transactions(self) -> None:
         self._verdict.transactions = len(self._counts)
@@ -183,8 +180,6 @@ class _Checker:
             if not low + own <= self._counts[identity] <= high + own:
                 what = f"transaction {tag} changed {low + own} documents, of which {self._counts[identity]} are told"
                 self._verdict.add("torn", str(identity), what)
-            if identity in self._identities:
-                self._verdict.streamed.add(self._identities[identity])
         for tag, (began, low, high) in self._history.alone.items():
             if whole_from is not None and began > whole_from and not self._alone_fits(tag, low, high):
                 what = f"statement {tag} changed {low} to {high} documents, of which {self._shown[tag]} are told"

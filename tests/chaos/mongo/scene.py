@@ -171,7 +171,7 @@ class MongoScene:
         losses_ms = losses(self._directory / "connector.log")
         terms = Terms(self._features.after, losses_ms, None if losses_ms else self.history.captured_at)
         found = check(partitions, self.history, self._truth, self._catalog.models, terms)
-        for misfit in misfits(told, partitions, found.streamed):
+        for misfit in misfits(told, partitions):
             # What is read again has no place in a transaction, nor do changes that are lost.
             if not losses_ms:
                 found.add(*misfit)
