@@ -143,9 +143,18 @@ def id_of(data: bytes, start: int = 0) -> bytes:
     """``{_id: …}`` of the document at ``start``, or of a document's key, which has more fields in sharded collections."""
     for element in elements(data, start):
         if element.name == b"_id":
-            content = data[element.start : element.end]
-            return b"%b%b\0" % ((len(content) + 5).to_bytes(4, "little"), content)
+            return _document(data[element.start : element.end])
     raise malformed(start, "a document without _id")
+
+
+def value_as(name: bytes, document: bytes) -> bytes:
+    """``{name: …}`` with the value of the only element of ``document``, of whatever type it is."""
+    (element,) = elements(document)
+    return _document(b"%c%b\0%b" % (element.kind, name, document[element.value : element.end]))
+
+
+def _document(content: bytes) -> bytes:
+    return b"%b%b\0" % ((len(content) + SHORTEST_DOCUMENT).to_bytes(4, "little"), content)
 
 
 all_elements = python_all_elements

@@ -31,9 +31,11 @@ class Signals:
     def __init__(self) -> None:
         self._values: list[bytes] = []
 
-    def say(self, kind: str, *collections: str) -> None:
-        """A signal about these collections; about all of them if none is named."""
-        data = {"data-collections": list(collections)} if collections else {}
+    def say(self, kind: str, *collections: str, condition: str | None = None) -> None:
+        """A signal about these collections, each by that condition; about all of them if none is named."""
+        data: dict[str, Any] = {"data-collections": list(collections)} if collections else {}
+        if condition is not None:
+            data["additional-conditions"] = [{"data-collection": name, "filter": condition} for name in collections]
         self._values.append(orjson.dumps({"id": str(len(self._values)), "type": f"{kind}-snapshot", "data": data}))
 
     def read(self, offset: int | None) -> tuple[int | None, Sequence[bytes]]:

@@ -13,9 +13,9 @@ from typing import Any
 
 from connectors.mongo.client import Client, Time, embedded, filter_of
 from connectors.mongo.deployment import Deployment
-from connectors.mongo.raw_bson import id_of
+from connectors.mongo.raw_bson import id_of, value_as
 from connectors.mongo.settings import name_of
-from streamtrain.errors import FatalError, SourceMisconfigured
+from streamtrain.errors import FatalError, SourceMisconfigured, SourceUnavailable
 
 _DOING = "reading a collection"
 _HINT = "a condition is a filter in extended JSON, as `find` takes it"
@@ -23,7 +23,10 @@ _HINT = "a condition is a filter in extended JSON, as `find` takes it"
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Documents of one collection as of one moment."""
+    """Documents of one collection as of one moment. Raises SourceUnavailable if there are none though more follow.
+
+    Whoever read on behind it would read the same again, for ever.
+    """
 
     collection: str
     """``database.collection``."""
@@ -34,6 +37,10 @@ class Chunk:
     """Whether nothing is behind it."""
     next: bytes | None = None
     """The first ``_id`` behind it, if the reply had that too."""
+
+    def __post_init__(self) -> None:
+        if not self.ids and not self.ended:
+            raise SourceUnavailable(f"{_DOING}: the server gave no document of {self.collection}, and says more follow")
 
 
 class ChunkReader:
@@ -73,22 +80,24 @@ class ChunkReader:
         """
         database, collection = name_of(name)
         most = rows or self._rows
+        conditions = [] if condition is None else [filter_of(condition)]
+        bound = {}
+        if after is not None:
+            # The bound itself is within: it may be as large as a reply can be, and nothing else would come.
+            conditions.append({"_id": embedded(value_as(b"$ne", after))})
+            bound["min"] = embedded(after)
         command: dict[str, Any] = {
             "find": collection,
-            "filter": {} if condition is None else filter_of(condition),
+            "filter": {"$and": conditions} if conditions else {},
             "sort": {"_id": 1},
             "hint": {"_id": 1},
-            # One more than is given out tells whether there is one; the bound itself comes again.
-            "limit": most + (2 if after is not None else 1),
+            "limit": most + 1,  # one more than is given out tells whether there is one
             "batchSize": most + 2,
+            **bound,
         }
-        if after is not None:
-            command["min"] = embedded(after)
         reply = self._client.read_at(database, command, moment, self._deployment, _DOING)
         documents = list(reply.documents)
         ids = [id_of(document) for document in documents]
-        if ids and ids[0] == after:
-            del ids[0], documents[0]
         following = ids[most] if len(ids) > most else None
         ended = reply.cursor == 0 and following is None
         return Chunk(name, ids[:most], documents[:most], moment, ended, following)
