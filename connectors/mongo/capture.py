@@ -101,6 +101,8 @@ class Capture:
         moment = snapshots.waits_for
         events = self._take(moment)
         changes = self._handled(events)
+        if (changed := self._position.reselection) is not None and self.passed(changed.until):
+            self._position = replace(self._position, reselection=None)
         if moment is not None and snapshots.waits_for is not None and self.passed(moment):
             changes += self._published()
         if not self._pending and not snapshots.still:
@@ -231,9 +233,14 @@ class Capture:
         return self._images.of(
             events,
             held=lambda name: holds or name in unread,
-            unread=unread.__contains__,
+            unread=lambda name: name in unread or (name not in loose and self._was_not_captured(name)),
             loose=loose.__contains__,
         )
+
+    def _was_not_captured(self, name: str) -> bool:
+        """Whether what the stream tells of a collection may be of a time when it was not captured: it may be gone since."""
+        changed = self._position.reselection
+        return changed is not None and not changed.before.captures(*name_of(name))
 
     def _missing(self, event: Event) -> Sequence[SourceEvent]:
         letters, state = self._unsent.told(event, self._snapshots.state)

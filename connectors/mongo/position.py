@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from connectors.mongo.client import Time
+from connectors.mongo.settings import Selection
 from streamtrain.errors import PositionLost
 
 _TIMESTAMP = 0x82
@@ -18,6 +19,24 @@ _KIND, _NO_EVENT = slice(22, 24), "29"
 
 
 @dataclass(frozen=True, slots=True)
+class Reselection:
+    """Other collections are captured than when what the stream is about to tell was committed."""
+
+    before: Selection
+    until: Time
+    """What is told of up to here was committed before collections were looked at anew."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As it is kept in the position."""
+        return {"include": list(self.before.include), "exclude": list(self.before.exclude), "until": list(self.until)}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Reselection:
+        """Raises TypeError or KeyError on anything else."""
+        return cls(Selection(tuple(document["include"]), tuple(document["exclude"])), Time(*document["until"]))
+
+
+@dataclass(frozen=True, slots=True)
 class StreamPosition:
     """A place in one deployment's change stream."""
 
@@ -25,6 +44,8 @@ class StreamPosition:
     """What the stream watches: its tokens are of no use for another."""
     data: str
     """The token's ``_data``: hexadecimal, and in the order of events."""
+    selection: Selection
+    """What is captured."""
     type_bits: str | None = None
     """The token's ``_typeBits`` in base64, where it has them."""
     after_invalidate: bool = False
@@ -33,7 +54,7 @@ class StreamPosition:
     """How often documents were held or changed up to here: by it the store of documents finds its state."""
     store: str | None = None
     """The identity of that store."""
-    include: tuple[str, ...] = ()
+    reselection: Reselection | None = None
     transaction: Mapping[str, Any] | None = None
     """The transaction that lies across the place, with its counters."""
     snapshots: Any = None
@@ -45,14 +66,19 @@ class StreamPosition:
         object.__setattr__(self, "time", _time(self.data))
 
     @classmethod
-    def begun(cls, scope: str, token: Mapping[str, Any], include: tuple[str, ...]) -> StreamPosition:
+    def begun(cls, scope: str, token: Mapping[str, Any], selection: Selection) -> StreamPosition:
         """The place of a stream that was just opened."""
-        return cls(scope, str(token["_data"]), include=include).at(token)
+        return cls(scope, str(token["_data"]), selection=selection).at(token)
 
-    def capturing(self, scope: str, include: tuple[str, ...]) -> StreamPosition:
-        """The same of a stream that watches, and of which are captured, other collections."""
+    def capturing(self, scope: str, selection: Selection, at: Time) -> StreamPosition:
+        """The same of a stream that watches, and of which are captured, others of the collections that were there ``at`` a time."""
+        before = self.selection if self.reselection is None else self.reselection.before
         return replace(
-            self, scope=scope, include=include, after_invalidate=self.after_invalidate and scope == self.scope
+            self,
+            scope=scope,
+            selection=selection,
+            reselection=self.reselection if selection == self.selection else Reselection(before, at),
+            after_invalidate=self.after_invalidate and scope == self.scope,
         )
 
     def at(self, token: Mapping[str, Any], *, after_invalidate: bool = False) -> StreamPosition:
@@ -88,7 +114,9 @@ class StreamPosition:
             "after_invalidate": self.after_invalidate or None,
             "batch": self.batch,
             "store": self.store,
-            "include": list(self.include),
+            "include": list(self.selection.include),
+            "exclude": list(self.selection.exclude) or None,
+            "reselection": None if self.reselection is None else self.reselection.to_json(),
             "transaction": self.transaction,
             "snapshots": self.snapshots or None,
             "signals": self.signals,
@@ -98,6 +126,7 @@ class StreamPosition:
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> StreamPosition:
         """Raises PositionLost if it is none of ours."""
+        reselection = document.get("reselection")
         try:
             return cls(
                 scope=document["stream"],
@@ -106,7 +135,8 @@ class StreamPosition:
                 after_invalidate=bool(document.get("after_invalidate")),
                 batch=int(document["batch"]),
                 store=document.get("store"),
-                include=tuple(document["include"]),
+                selection=Selection(tuple(document["include"]), tuple(document.get("exclude", ()))),
+                reselection=None if reselection is None else Reselection.from_json(reselection),
                 transaction=document.get("transaction"),
                 snapshots=document.get("snapshots"),
                 signals=document.get("signals"),

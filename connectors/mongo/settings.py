@@ -32,6 +32,23 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True)
+class Selection:
+    """Which collections are captured: shell patterns over ``database.collection``, case-sensitive."""
+
+    include: tuple[str, ...]
+    exclude: tuple[str, ...] = ()
+
+    def captures(self, database: str, collection: str) -> bool:
+        """Whether a collection is captured. The server's own never are, nor what it fills and then renames."""
+        if database in SYSTEM_DATABASES or _SERVERS_OWN.match(collection):
+            return False
+        name = f"{database}.{collection}"
+        if any(fnmatch.fnmatchcase(name, pattern) for pattern in self.exclude):
+            return False
+        return any(fnmatch.fnmatchcase(name, pattern) for pattern in self.include)
+
+
+@dataclass(frozen=True, slots=True)
 class MongoSettings:
     """A deployment, the collections of it that are captured, and how their documents are told."""
 
@@ -72,14 +89,14 @@ class MongoSettings:
         collection = names[0][1] if len(names) == 1 else "*"
         return Scope(database, None if _WILD & set(collection) else collection)
 
+    @property
+    def selection(self) -> Selection:
+        """Which collections are captured."""
+        return Selection(self.include, self.exclude)
+
     def captures(self, database: str, collection: str) -> bool:
-        """Whether a collection is captured. The server's own never are, nor what it fills and then renames."""
-        if database in SYSTEM_DATABASES or _SERVERS_OWN.match(collection):
-            return False
-        name = f"{database}.{collection}"
-        if any(fnmatch.fnmatchcase(name, pattern) for pattern in self.exclude):
-            return False
-        return any(fnmatch.fnmatchcase(name, pattern) for pattern in self.include)
+        """Whether a collection is captured."""
+        return self.selection.captures(database, collection)
 
 
 def name_of(full_name: str) -> tuple[str, str]:

@@ -9,7 +9,6 @@ What is not: ``drop`` and ``dropDatabase`` take documents away without telling w
 
 from __future__ import annotations
 
-import fnmatch
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -137,7 +136,7 @@ class MongoSource:
         store.empty()
         scope = str(self._settings.scope)
         names, began = self._captured()
-        position = StreamPosition.begun(scope, stream.begin(began), self._settings.include)
+        position = StreamPosition.begun(scope, stream.begin(began), self._settings.selection)
         position = replace(position, signals=signals)
         self._follow(stream, position, SnapshotState(self._jobs(names, as_of=began)), (names, began))
 
@@ -156,10 +155,26 @@ class MongoSource:
         stream.go_on(position)
         state = SnapshotState.from_json(position.snapshots)
         names, at = self._captured()
-        if position.include != settings.include:
-            added = [name for name in names if not _matches(name, position.include)]
-            state = SnapshotState((*state.jobs, *self._jobs(added, named_at=at)))
-        self._follow(stream, position.capturing(str(settings.scope), settings.include), state, (names, at))
+        if position.selection != settings.selection:
+            state = self._reselected(position, state, names, at)
+        position = position.capturing(str(settings.scope), settings.selection, at)
+        self._follow(stream, position, state, (names, at))
+
+    def _reselected(
+        self, position: StreamPosition, state: SnapshotState, names: Sequence[str], at: Time
+    ) -> SnapshotState:
+        """What is to be read where other patterns choose what is captured: what they add, and none of what they leave out.
+
+        Of that nothing is held any more: it changes unseen, and is read anew if it is captured again.
+        """
+        store, captures = self._documents(), self._settings.captures
+        for name in store.names:
+            if not captures(*name_of(name)):
+                store.rename(name, None)
+        due = {name for job in state.jobs for name in job.collections}
+        state = state.without({name for name in due if not captures(*name_of(name))})
+        added = [name for name in names if not position.selection.captures(*name_of(name))]
+        return SnapshotState((*state.jobs, *self._jobs(added, named_at=at)))
 
     def _begin_again(self, error: PositionLost, signals: int | None) -> None:
         if self._settings.snapshot != "when_needed":
@@ -216,7 +231,3 @@ class MongoSource:
         )
         parts = CaptureParts(stream, snapshots, store, settings, self._clock, sharded=deployment.sharded, there=there)
         self._capture = Capture(parts, position)
-
-
-def _matches(name: str, patterns: tuple[str, ...]) -> bool:
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)

@@ -109,6 +109,11 @@ class DocumentStore:
         self._load()
         return True
 
+    @property
+    def names(self) -> list[str]:
+        """The collections that are there."""
+        return list(self._numbers)
+
     def number(self, name: str) -> int:
         """The number of the collection ``database.collection``; it is given one if it has none."""
         known = self._numbers.get(name)

@@ -17,7 +17,7 @@ from connectors.mongo.change_event import document_at
 from connectors.mongo.client import Time
 from connectors.mongo.position import StreamPosition
 from connectors.mongo.raw_bson import id_of
-from connectors.mongo.settings import MongoSettings
+from connectors.mongo.settings import MongoSettings, Selection
 from connectors.mongo.snapshots.snapshots import Snapshots
 from connectors.mongo.snapshots.state import SnapshotState
 from connectors.mongo.store import DocumentStore
@@ -79,7 +79,7 @@ def test_deltas_alone_make_of_every_document_what_the_server_had_at_the_end_byte
     events = workload["events"]
     database = events[0]["ns"]["db"]
     store = DocumentStore(tmp_path / "documents.db")
-    position = StreamPosition.begun("*", BEGINNING, ("*.*",)).at(BEGINNING)
+    position = StreamPosition.begun("*", BEGINNING, Selection(("*.*",))).at(BEGINNING)
     committed = list[Any]()
     while True:  # each turn is a process that is killed some batches after its last commit
         assert store.go_back(store.identity, position.batch)
