@@ -66,6 +66,8 @@ class CascadeWarnings:
         self._captured = captured
         self._connect = connect
         self._told: Mapping[str, str] = {}
+        self._due = False
+        """The server is to be asked, which could not be done yet."""
 
     def look(self, connection: Connection, schemas: Iterable[TableSchema]) -> None:
         """Warn of those of ``schemas`` that no warning was given of yet."""
@@ -79,7 +81,13 @@ class CascadeWarnings:
         self._told = {**self._told, **found}
 
     def saw(self, statement: str) -> None:
-        """A statement of the log has changed the structure of a captured table. It is asked what the server has now."""
-        if _GIVES.search(statement):
-            with closing(self._connect()) as connection:
-                self.look(connection, tables(connection, self._captured))
+        """A statement of the log has changed the structure of a captured table. It is asked what the server has now.
+
+        A server that cannot be asked is asked after the next such statement: the log can be followed without a warning.
+        """
+        self._due = self._due or _GIVES.search(statement) is not None
+        if not self._due:
+            return
+        with suppress(AccessDenied, SourceUnavailable), closing(self._connect()) as connection:
+            self.look(connection, tables(connection, self._captured))
+            self._due = False

@@ -5,7 +5,8 @@ Restarts happen at committed positions only, so that the last structure of each 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from connectors.mysql.binlog.charsets import charset_of
 from connectors.mysql.binlog.events import Query
@@ -110,8 +111,22 @@ class SchemaLog:
     def apply(self, event: Query) -> list[TableChange]:
         """Carry out a statement of the log; what it did to which tables, in order.
 
-        Raises NotUnderstood if it cannot even be told which tables it is about.
+        Raises NotUnderstood if it cannot even be told which tables it is about. If anything is raised, nothing has changed.
         """
+        with self.whole():
+            return self._apply(event)
+
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """Where what is done within fails, nothing has changed: what is kept must not be ahead of the position."""
+        before = dict(self._catalog.tables), dict(self._catalog.databases), self._topics.copy(), self._moved
+        try:
+            yield
+        except BaseException:
+            self._catalog.tables, self._catalog.databases, self._topics, self._moved = before
+            raise
+
+    def _apply(self, event: Query) -> list[TableChange]:
         variables = read_session(event.status, mariadb=self._mariadb)
         explicit = variables.explicit_timestamps
         session = Session(

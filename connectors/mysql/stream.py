@@ -140,12 +140,13 @@ class BinlogStream:
         return renamed
 
     def _follow_ddl(self, event: Query) -> Sequence[TableChange]:
-        changes = self._schema_log.apply(event)
+        with self._schema_log.whole():
+            changes = self._schema_log.apply(event)
+            if any(self._settings.captured(*change.name) for change in changes):
+                self._settings.altered(event.sql)
         renamed = name_changes(changes)
         if any(self._settings.captured(*name) for name in renamed.names):
             self._renamed = renamed
-        if any(self._settings.captured(*change.name) for change in changes):
-            self._settings.altered(event.sql)
         return changes
 
     def _read(self, timeout_s: float, until: LogPosition | None) -> None:

@@ -8,9 +8,13 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from connectors.mysql.address import address
+from connectors.mysql.cascades import CascadeWarnings
+from connectors.mysql.connection import Connection
 from connectors.mysql.doctor import examine
 from streamtrain.envelope import Op
-from tests.connectors.mysql_capture import account, opened, read_to_end, seen, settings_for, source_for
+from streamtrain.errors import SourceUnavailable
+from tests.connectors.mysql_capture import account, opened, plain, read_to_end, seen, settings_for, source_for
 from tests.servers import Database, PrivateMariaDB, PrivateMySQL
 
 pytestmark = pytest.mark.servers
@@ -74,6 +78,25 @@ def test_tables_whose_rows_change_without_a_trace_are_warned_of_when_they_are_op
     assert all("RESTRICT" in line["hint"] for line in logged if "foreign keys" in line["event"])
     amiss = [check.name for check in checks if "foreign keys" in check.name and check.status == "fail"]
     assert amiss == [f"mysql foreign keys of shop.{name}" for name in ("deleted", "emptied", "later", "moved")]
+
+
+def test_a_warning_that_a_server_could_not_be_asked_for_is_given_after_the_next_alteration(
+    silent_server: PrivateMySQL | PrivateMariaDB,
+) -> None:
+    answers = iter([False, True])
+
+    def connect() -> Connection:
+        if not next(answers):
+            raise SourceUnavailable("too many connections")
+        return Connection(address(plain(silent_server.url)))
+
+    warner = CascadeWarnings(lambda _database, name: name == "emptied", connect)
+    with capture_logs() as logged:
+        warner.saw("ALTER TABLE emptied ADD FOREIGN KEY (p) REFERENCES parents (id) ON DELETE CASCADE")
+        assert warnings(logged) == []
+        for _ in range(2):
+            warner.saw("ALTER TABLE emptied ADD COLUMN more INT")
+        assert warnings(logged) == ["shop.emptied (`e`)"]
 
 
 def test_a_server_that_logs_what_foreign_keys_do_is_captured_without_a_warning(
