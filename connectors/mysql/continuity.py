@@ -7,21 +7,25 @@ from connectors.mysql.gtid import GtidSet
 from connectors.mysql.position import LogPosition, binlog_number
 from connectors.mysql.server import Flavor, Server, binlog_files
 from connectors.mysql.server_errors import POSITION_LOST_HINT
+from connectors.mysql.settings import MysqlSettings
 from streamtrain.errors import ConfigError, PositionLost, SourceMisconfigured
 
 _COMMIT_WAIT_S = 5
 
 
-def require_continuity(connection: Connection, server: Server, position: LogPosition, include: tuple[str, ...]) -> None:
+def require_continuity(connection: Connection, server: Server, position: LogPosition, settings: MysqlSettings) -> None:
     """Raise PositionLost, naming what is missing, if changes after ``position`` are gone.
 
-    Raises ConfigError if ``include`` changed while a transaction was published in part. What is not found here, the
+    Raises ConfigError if ``include`` or ``exclude`` changed while a transaction was published in part. What is not found here, the
     server says itself when it is asked for the log.
     """
-    if position.skip_rows and position.include != include:
+    if position.skip_rows and not position.captures_by(settings.include, settings.exclude):
+        before = f"source.include: [{', '.join(position.include)}]"
+        if position.exclude is not None:
+            before += f" and source.exclude: [{', '.join(position.exclude)}]"
         raise ConfigError(
-            f"source.include was changed while a transaction at {position} was published in part",
-            hint=f"set it back to {', '.join(position.include)} until the connector has read on, then change it",
+            f"what is captured was changed while a transaction at {position} was published in part",
+            hint=f"set it back to {before} until the connector has read on, then change it",
         )
     if position.flavor != server.flavor.value:
         raise PositionLost(

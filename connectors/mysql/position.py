@@ -56,8 +56,8 @@ class LogPosition:
 
     ``file`` and ``offset`` (bytes) point at the first event of the next transaction. ``gtids`` are the transactions before
     it, in the server's notation; None if the server gives none. ``skip_rows`` rows of captured tables in the transaction
-    that begins here have been published already; it then is ``skip_gtid``, if it has one, and ``include`` says which
-    tables were captured, as the count is of their rows alone. ``prepared`` are the XA transactions whose rows lie before
+    that begins here have been published already; it then is ``skip_gtid``, if it has one, and ``include`` and ``exclude`` (None:
+    it was not kept) say which tables were captured, as the count is of their rows alone. ``prepared`` are the XA transactions whose rows lie before
     this point, and which may be committed after it.
     """
 
@@ -69,12 +69,14 @@ class LogPosition:
     skip_rows: int = 0
     skip_gtid: str | None = None
     include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] | None = None
     prepared: tuple[PreparedXa, ...] = ()
 
     def to_json(self) -> Position:
         """As it is kept beside the messages."""
         document = asdict(self)
         document["include"] = list(self.include)
+        document["exclude"] = None if self.exclude is None else list(self.exclude)
         document["prepared"] = [
             {**asdict(each), "taken_back": [list(pair) for pair in each.taken_back]} for each in self.prepared
         ]
@@ -89,6 +91,7 @@ class LogPosition:
             raise _foreign(document)
         try:
             fields["include"] = tuple(fields.get("include", ()))
+            fields["exclude"] = None if (exclude := fields.get("exclude")) is None else tuple(exclude)
             fields["prepared"] = tuple(PreparedXa.from_json(each) for each in fields.get("prepared", ()))
             position = cls(**fields)
             binlog_number(position.file)
@@ -97,12 +100,17 @@ class LogPosition:
             raise _foreign(document) from None
         return position
 
-    def capturing(self, include: tuple[str, ...]) -> LogPosition:
+    def captures_by(self, include: tuple[str, ...], exclude: tuple[str, ...]) -> bool:
+        """Whether these patterns are those by which tables are captured up to this point."""
+        return self.include == include and self.exclude in {None, exclude}
+
+    def capturing(self, include: tuple[str, ...], exclude: tuple[str, ...]) -> LogPosition:
         """This point with other tables captured from it on.
 
         What is known of prepared transactions is of the tables before: they are looked for anew when they are committed.
         """
-        return replace(self, include=include, prepared=self.prepared if include == self.include else ())
+        kept = self.prepared if self.captures_by(include, exclude) else ()
+        return replace(self, include=include, exclude=exclude, prepared=kept)
 
     def parsed_gtids(self) -> Gtids | None:
         """The transactions before this point, as a set of the caller's own."""

@@ -231,7 +231,7 @@ class MysqlSource:
                 adopt_missing(self._structures(), connection, server, start, self._captures)
                 if self._settings.snapshot != "no_data":
                     found = tables(connection, self._captures)
-                    state = adapted(state, start.include, found, self._settings, self._now_us())
+                    state = adapted(state, start, found, self._settings, self._now_us())
             self._stream = self._follow(server, start)
         except PositionLost as error:
             self._begin_again(server, error)
@@ -271,8 +271,8 @@ class MysqlSource:
         try:
             if self._settings.follow == "file":
                 position = replace(position, gtids=None)
-            require_continuity(connection, server, position, self._settings.include)
-            start = position.capturing(self._settings.include)
+            require_continuity(connection, server, position, self._settings)
+            start = position.capturing(self._settings.include, self._settings.exclude)
             if position.server != server.identity:
                 start = replace(start, server=server.identity, file=_ELSEWHERE, offset=0)
             return BinlogStream(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from connectors.mysql.position import LogPosition
 from connectors.mysql.settings import MysqlSettings
 from connectors.mysql.snapshots.state import Job, SnapshotState, TableTask
 from connectors.mysql.structure import TableSchema
@@ -23,18 +24,20 @@ def initial_jobs(found: Sequence[TableSchema], settings: MysqlSettings, now_us: 
 
 
 def adapted(
-    state: SnapshotState, include: tuple[str, ...], found: Sequence[TableSchema], settings: MysqlSettings, now_us: int
+    state: SnapshotState, start: LogPosition, found: Sequence[TableSchema], settings: MysqlSettings, now_us: int
 ) -> SnapshotState:
-    """``state`` without tables that are not captured any more, and with those that ``include`` did not capture.
+    """``state`` without tables that are not captured any more, and with those that were not captured up to ``start``.
 
     ``found`` are all that are captured and there now. One that is not there may have another name, as the log will say.
     """
     tasks = [task for job in state.jobs for task in job.tables]
     dropped = {task.name for task in tasks if not settings.captures(task.database, task.table)}
     kept = state.without(dropped) if dropped else state
-    if not include or include == settings.include:
+    if not start.include or start.captures_by(settings.include, settings.exclude):
         return kept
-    before = replace(settings, include=include)
+    before = replace(
+        settings, include=start.include, exclude=settings.exclude if start.exclude is None else start.exclude
+    )
     added = [schema for schema in found if not before.captures(schema.table.database, schema.table.name)]
     return SnapshotState((*kept.jobs, *initial_jobs(added, settings, now_us))).sorted()
 
