@@ -48,7 +48,7 @@ class Engine:
         details = {**options, "idIndex": collection.indexes[0]}
         operation = Operation("create", database, name, collection.uuid, details=details)
         if transaction is None:
-            self.log(operation)
+            collection.since = self.log(operation)
         else:
             transaction.operations.append(operation)
             transaction.undo.append(lambda: self.catalog.forget(collection))

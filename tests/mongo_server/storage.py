@@ -60,6 +60,8 @@ class Collection:
         self.name = name
         self.uuid = uuid
         self.options = options
+        self.since = Timestamp(0, 0)
+        """When it was made or got its name; what a transaction makes has none."""
         self.indexes: list[Document] = [dict(ID_INDEX)]
         self.records: dict[Key, Record] = {}
         self._in_order: list[Key] | None = None

@@ -7,7 +7,7 @@ behind it: then its documents are exactly as the stream has left them, and those
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from connectors.mongo.client import Time
 from connectors.mongo.server_errors import SnapshotGone
@@ -88,21 +88,14 @@ class Snapshots:
             name = job.collections[0]
             if job.kind == "initial" and not self._marks.keys() >= set(job.collections):
                 self._marks = self._reader.marks(job.collections)
-            mark = self._reader.marks([name])[name]
-            moment = self._reader.now() if job.as_of is None else Time(*job.as_of)
-            if moment < given:
-                return
             self._job = job
-            condition = None if job.conditions is None else job.conditions.get(name)
             try:
-                chunk = self._reader.read(name, job.after, moment, condition=condition)
-                # A name is looked up when it is read, whatever the moment: another collection may have it since, or none.
-                self._chunk = chunk if self._reader.marks([name])[name] == mark else None
+                self._chunk = self._next(job, given)
             except SnapshotGone:
                 if job.as_of is None:
                     raise
                 _log.warning("documents changed from now on may come without what they were before", collection=name)
-                self.state = self.state.replaced(job, replace(job, as_of=None))
+                self.state = self.state.put_off(job)
             except _UNREADABLE as error:
                 if job.kind != "incremental":
                     raise
@@ -110,6 +103,20 @@ class Snapshots:
                 hint = error.hint if isinstance(error, AccessDenied) else _MEND
                 _log.error(text, collection=name, id=job.id, why=error.message, hint=hint)
                 self.state = self.state.replaced(job, job.next_collection())
+
+    def _next(self, job: Job, given: Time) -> Chunk | None:
+        """The next chunk of ``job``; None if it is to be tried again. Raises SnapshotGone if ``as_of`` cannot be read any more."""
+        name = job.collections[0]
+        mark = self._reader.marks([name])[name]
+        if mark is None and job.as_of is not None:
+            raise SnapshotGone(f"{name} is not there any more: what was in it cannot be read")
+        moment = self._reader.now() if job.as_of is None else Time(*job.as_of)
+        if moment < given:
+            return None
+        condition = None if job.conditions is None else job.conditions.get(name)
+        chunk = self._reader.read(name, job.after, moment, condition=condition)
+        # A name is looked up when it is read, whatever the moment: another collection may have it since, or none.
+        return chunk if self._reader.marks([name])[name] == mark else None
 
     def publish(self) -> Piece | None:
         """What is published of the chunk that waits: the stream is exactly at its moment.

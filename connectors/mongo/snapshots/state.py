@@ -116,6 +116,14 @@ class SnapshotState:
         new = [by if old is job else old for old in self.jobs]
         return SnapshotState(tuple(each for each in new if each is not None and each.collections))
 
+    def put_off(self, job: Job) -> SnapshotState:
+        """The same with the first collection of ``job`` to be read while the stream goes on, and the others as of where it is."""
+        name, left = job.collections[0], self.replaced(job, job.next_collection())
+        for each in left.jobs:
+            if (each.kind, each.as_of, each.names_at) == (job.kind, None, job.names_at):
+                return left.replaced(each, replace(each, collections=(*each.collections, name)))
+        return SnapshotState((*left.jobs, replace(job, collections=(name,), as_of=None)))
+
     def unread(self, *kinds: Kind) -> frozenset[str]:
         """Collections of which jobs of these kinds have not read everything."""
         return frozenset(name for job in self.jobs if job.kind in kinds for name in job.collections)

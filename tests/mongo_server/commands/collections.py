@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bson import Binary, Int64
+from bson import Binary, Int64, Timestamp
 from bson.binary import UUID_SUBTYPE
 
 from tests.mongo_server.commands.statistics import collection_statistics
@@ -56,8 +56,8 @@ def _modify(context: Context) -> Document:
     return {}
 
 
-def _log(context: Context, kind: str, collection: Collection, details: Document) -> None:
-    context.engine.log(Operation(kind, collection.database, collection.name, collection.uuid, details=details))
+def _log(context: Context, kind: str, collection: Collection, details: Document) -> Timestamp:
+    return context.engine.log(Operation(kind, collection.database, collection.name, collection.uuid, details=details))
 
 
 def _drop(context: Context) -> Document:
@@ -106,7 +106,7 @@ def _rename_inside(context: Context, collection: Collection, name: str, target: 
     details: Document = {"to": {"db": collection.database, "coll": name}}
     if target is not None:
         details["dropTarget"] = Binary(target.uuid, UUID_SUBTYPE)
-    _log(context, "rename", collection, details)
+    collection.since = _log(context, "rename", collection, details)
     del context.engine.catalog.collections[collection.database, collection.name]
     collection.name = name
     context.engine.catalog.collections[collection.database, name] = collection

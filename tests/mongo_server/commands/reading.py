@@ -79,8 +79,20 @@ def _check_readable(context: Context) -> None:
         )
 
 
+def _check_there(context: Context) -> None:
+    """A read as of before a collection had its name is refused."""
+    collection = context.engine.catalog.find(context.database, context.collection)
+    if collection is not None and context.read_time is not None and context.read_time < collection.since:
+        raise CommandError(
+            246,
+            "Unable to read from a snapshot due to pending collection catalog changes; please retry the operation. "
+            f"Snapshot timestamp is {context.read_time}. Collection minimum is {collection.since}",
+        )
+
+
 def _find(context: Context) -> Document:
     _check_readable(context)
+    _check_there(context)
     query, order = context.option("filter", {}), context.option("sort") or _order_of_hint(context)
     found = _by_identity(context, query, order)
     if found is None:
