@@ -69,8 +69,8 @@ class LogPosition:
     skip_rows: int = 0
     skip_gtid: str | None = None
     include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] | None = None
     prepared: tuple[PreparedXa, ...] = ()
+    exclude: tuple[str, ...] | None = None
 
     def to_json(self) -> Position:
         """As it is kept beside the messages."""

@@ -35,6 +35,7 @@ def test_log_files_are_ordered_by_number_not_by_name() -> None:
             ),
             max_size=2,
         ).map(tuple),
+        st.none() | st.lists(st.text()).map(tuple),
     )
 )  # fmt: skip
 def test_a_position_comes_back_from_json_as_it_went(position: LogPosition) -> None:
