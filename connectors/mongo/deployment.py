@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 _SNAPSHOT_READS = 13
 _POST_IMAGES = 17
-_SPLIT_EVENTS = (6, 0, 9)
+_SPLIT_EVENTS, _SPLIT_EVENTS_IN_6_0 = (7,), (6, 0, 9)
+"""6.1 to 6.3 do not: https://www.mongodb.com/docs/manual/reference/operator/aggregation/changeStreamSplitLargeEvent/"""
 
 
 class Deployment(NamedTuple):
@@ -30,4 +31,4 @@ class Deployment(NamedTuple):
     @property
     def splits_events(self) -> bool:
         """Whether an event of more than 16 MB can be had in fragments."""
-        return self.version >= _SPLIT_EVENTS
+        return self.version >= _SPLIT_EVENTS or _SPLIT_EVENTS_IN_6_0 <= self.version < (6, 1)

@@ -20,6 +20,7 @@ from connectors.source import DeadLetter, DocumentChange, Position, SourceEvent,
 from streamtrain.envelope import Op
 from tests.connectors.mongo_capture import drained, flat, folded, opened, settings
 from tests.mongo_server import MongoServer, Settings
+from tests.mongo_server.change_events import can_split
 from tests.servers.mongo import Mongo
 
 Server = MongoServer | Mongo
@@ -36,8 +37,8 @@ LARGEST = 16 * 1024 * 1024 - 1024
 
 @pytest.fixture
 def splitting(mongo_from_6_0: Mongo) -> Mongo:
-    if mongo_from_6_0.version < (6, 0, 9):
-        pytest.skip("a server before 6.0.9")
+    if not can_split(mongo_from_6_0.version):
+        pytest.skip("a server that splits no events")
     return mongo_from_6_0
 
 
@@ -100,8 +101,11 @@ def test_by_policy_a_change_that_is_too_large_is_named_and_its_document_is_read_
             assert seen(drained(source)[0]) == [(Op.UPDATE, b"2")]
 
 
-def test_with_held_documents_nothing_is_lost_of_a_change_whose_images_are_too_large(tmp_path: Path) -> None:
-    with MongoServer(IMAGES_UNSPLIT) as server, pymongo.MongoClient[Any](server.url) as client:
+@pytest.mark.parametrize("version", [(6, 0, 8), (6, 1, 0), (6, 3, 2)], ids=str)
+def test_with_held_documents_nothing_is_lost_of_a_change_whose_images_are_too_large(
+    tmp_path: Path, version: tuple[int, ...]
+) -> None:
+    with MongoServer(Settings(version=version)) as server, pymongo.MongoClient[Any](server.url) as client:
         client.shop.create_collection("events", changeStreamPreAndPostImages={"enabled": True})
         with opened(settings(server.url, tmp_path, "shop.events")) as source:
             drained(source)
@@ -152,6 +156,16 @@ def test_a_document_of_which_a_change_is_missing_is_not_built_upon_until_it_was_
     ]  # fmt: skip
     assert changes[0].after is None
     assert changes[-1].after == b'{"_id": %b,"m": 7,"n": 2}' % key
+
+
+@pytest.mark.parametrize("version", [(6, 0, 9), (6, 0, 24), (7, 0, 0), (8, 0, 4)], ids=str)
+def test_every_version_that_splits_events_is_asked_to(tmp_path: Path, version: tuple[int, ...]) -> None:
+    with MongoServer(Settings(version=version)) as server, pymongo.MongoClient[Any](server.url) as client:
+        client.shop.create_collection("events", changeStreamPreAndPostImages={"enabled": True})
+        with opened(settings(server.url, tmp_path, "shop.events", after="post_image")) as source:
+            drained(source)
+            wrote_between_others(client.shop.events)
+            assert seen(drained(source)[0])[2:] == [(Op.UPDATE, b"1"), (Op.UPDATE, b"2")]
 
 
 def test_an_event_that_the_server_splits_is_one_and_comes_again_whole_after_a_restart_at_any_fragment(

@@ -26,6 +26,11 @@ FROM_6_0 = (6, 0)
 FROM_6_1 = (6, 1)
 
 
+def can_split(version: tuple[int, ...]) -> bool:
+    """Whether a server of this version knows ``$changeStreamSplitLargeEvent``: 6.0 from 6.0.9 on, and all from 7.0 on."""
+    return version >= (7, 0) or (version[:2] == FROM_6_0 and version >= (6, 0, 9))
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """Which fields a stream asks its events to have."""

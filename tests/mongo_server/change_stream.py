@@ -17,6 +17,7 @@ from tests.mongo_server.errors import CommandError
 from tests.mongo_server.scopes import Scope
 from tests.mongo_server.stages import run_on_event
 
+SPLIT = "$changeStreamSplitLargeEvent"
 Event = tuple[tokens.Token, Document]
 
 
@@ -39,7 +40,9 @@ class ChangeStream:
         self._engine = engine
         self._scope = scope
         self._stages = [plain(stage) for stage in pipeline[1:]]
-        self._splits = any("$changeStreamSplitLargeEvent" in stage for stage in self._stages)
+        self._splits = any(SPLIT in stage for stage in self._stages)
+        if self._splits and not change_events.can_split(version):
+            raise CommandError(40324, f"Unrecognized pipeline stage name: '{SPLIT}'")
         self._wanted = change_events.Wanted(
             options.get("fullDocument", "default"),
             options.get("fullDocumentBeforeChange", "off"),
