@@ -24,7 +24,6 @@ _CACHE_KIB = 16_384
 _WAL_PAGES = 25_000
 """Of the log, 100 MB, before it is brought into the file: what is changed again and again until then is written there once."""
 _IN_ONE_STATEMENT = 250
-_KEPT_DOCUMENTS = 10_000
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE collections (number INTEGER PRIMARY KEY, name TEXT, gone_at INTEGER);
@@ -32,6 +31,7 @@ CREATE TABLE documents (collection INTEGER, id BLOB, document BLOB, PRIMARY KEY 
 CREATE TABLE undo (batch INTEGER PRIMARY KEY, count INTEGER, replaced BLOB);
 CREATE TABLE undo_names (batch INTEGER, number INTEGER, name TEXT, PRIMARY KEY (batch, number)) WITHOUT ROWID;
 """
+"""A collection that ``undo_names`` has without a name was not there before the batch."""
 
 
 @dataclass(slots=True)
@@ -51,11 +51,13 @@ class Changed:
 class DocumentStore:
     """The documents of captured collections. One process has it open at a time.
 
+    ``kept``: so many documents as they were are kept beyond those that it takes to go back.
     Raises SourceUnavailable if the file is in use, SourceMisconfigured if it cannot be used.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, kept: int = 10_000) -> None:
         self._path = path
+        self._kept = kept
         self.identity = ""
         """Made anew whenever it is emptied: a position names the store that belongs to it."""
         self.batch = 0
@@ -103,6 +105,9 @@ class DocumentStore:
             self._db.executemany(
                 "UPDATE collections SET name = ?, gone_at = NULL WHERE number = ?", [(name, n) for n, name, _ in names]
             )
+            self._db.executemany(
+                "DELETE FROM collections WHERE number = ?", [(n,) for n, name, _ in names if name is None]
+            )
             self._db.execute("DELETE FROM undo WHERE batch > ?", (batch,))
             self._db.execute("DELETE FROM undo_names WHERE batch > ?", (batch,))
             self._meta("batch", batch)
@@ -115,12 +120,14 @@ class DocumentStore:
         return list(self._numbers)
 
     def number(self, name: str) -> int:
-        """The number of the collection ``database.collection``; it is given one if it has none."""
+        """The number of the collection ``database.collection``; it is given one, with the next batch, if it has none."""
         known = self._numbers.get(name)
         if known is None:
-            with self._guarded():
+            with self._writing():
                 cursor = self._db.execute("INSERT INTO collections (name) VALUES (?)", (name,))
-            known = self._numbers[name] = cursor.lastrowid or 0
+                known = cursor.lastrowid or 0
+                self._db.execute("INSERT INTO undo_names VALUES (?, ?, NULL)", (self.batch + 1, known))
+            self._numbers[name] = known
         return known
 
     def get(self, collection: int, ids: Sequence[bytes]) -> dict[bytes, bytes]:
@@ -155,7 +162,8 @@ class DocumentStore:
                 number = None if old is None else self._numbers.pop(old, None)
                 if number is None:
                     continue
-                self._db.execute("INSERT INTO undo_names VALUES (?, ?, ?)", (batch, number, old))
+                # What was first numbered within this batch had no name before it.
+                self._db.execute("INSERT OR IGNORE INTO undo_names VALUES (?, ?, ?)", (batch, number, old))
                 gone_at = batch if new is None else None
                 self._db.execute(
                     "UPDATE collections SET name = ?, gone_at = ? WHERE number = ?", (new, gone_at, number)
@@ -203,7 +211,8 @@ class DocumentStore:
         self._confirmed = self._floor
         found = self._db.execute(
             "SELECT batch, SUM(count) FROM"
-            " (SELECT batch, count FROM undo UNION ALL SELECT batch, 1 FROM undo_names) GROUP BY batch ORDER BY batch"
+            " (SELECT batch, count FROM undo UNION ALL SELECT batch, 1 FROM undo_names WHERE name IS NOT NULL)"
+            " GROUP BY batch ORDER BY batch"
         )
         self._undoable = deque(found.fetchall())
         self._numbers = dict(self._db.execute("SELECT name, number FROM collections WHERE name IS NOT NULL").fetchall())
@@ -211,7 +220,7 @@ class DocumentStore:
     def _forget(self) -> None:
         """Forget how to go back to before what was confirmed; some of it is kept for positions that are older still."""
         floor, kept = self._floor, sum(count for _, count in self._undoable)
-        while self._undoable and self._undoable[0][0] <= self._confirmed and kept > _KEPT_DOCUMENTS:
+        while self._undoable and self._undoable[0][0] <= self._confirmed and kept > self._kept:
             floor, count = self._undoable.popleft()
             kept -= count
         if floor == self._floor:

@@ -6,8 +6,12 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import settings
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.strategies import DataObject, binary, data, dictionaries, none, sampled_from
 
 from connectors.mongo.store import Changed, DocumentStore
 
@@ -75,3 +79,105 @@ def test_what_was_confirmed_is_forgotten_but_for_the_newest(store: DocumentStore
     with closing(DocumentStore(tmp_path / "documents.db")) as again:
         assert again.batch == 25
         assert not again.go_back(again.identity, 5)
+
+
+def test_a_collection_that_took_the_name_of_another_is_none_any_more_once_that_has_its_name_back(
+    store: DocumentStore,
+) -> None:
+    for gone_to in ("shop.events_old", None):
+        store.empty()
+        number = store.number("shop.events")
+        store.write({number: Changed({}, {b"one": b"1"})})
+        store.rename("shop.events", gone_to)
+        again = store.number("shop.events")
+        store.write({again: Changed({}, {b"two": b"2"})})
+        assert store.go_back(store.identity, 1)
+        assert store.get(store.number("shop.events"), [b"one", b"two"]) == {b"one": b"1"}
+        store.rename("shop.events", "shop.events_old")
+        assert store.get(store.number("shop.events_old"), [b"one", b"two"]) == {b"one": b"1"}
+
+
+NAMES, IDS = ("a.a", "a.b"), (b"1", b"2")
+Contents = dict[str, dict[bytes, bytes]]
+
+
+class GoingBack(RuleBasedStateMachine):
+    """A store beside a plain dictionary of each batch's documents by collection."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.directory = TemporaryDirectory()
+        self.file = Path(self.directory.name) / "documents.db"
+        self.store = DocumentStore(self.file, kept=4)
+        self.now: Contents = {}
+        self.states: dict[int, Contents] = {0: {}}
+        self.confirmed = 0
+
+    def teardown(self) -> None:
+        self.store.close()
+        self.directory.cleanup()
+
+    def _written(self) -> None:
+        self.states[self.store.batch] = {name: dict(documents) for name, documents in self.now.items()}
+
+    @rule(
+        changes=dictionaries(
+            sampled_from(NAMES), dictionaries(sampled_from(IDS), none() | binary(max_size=2), min_size=1), min_size=1
+        )
+    )
+    def write(self, changes: dict[str, dict[bytes, bytes | None]]) -> None:
+        numbers = {name: self.store.number(name) for name in changes}
+        self.store.write({
+            numbers[name]: Changed(self.store.get(numbers[name], list(now)), dict(now)) for name, now in changes.items()
+        })  # fmt: skip
+        for name, documents in changes.items():
+            held: dict[bytes, bytes | None] = {**self.now.get(name, {}), **documents}
+            self.now[name] = {identity: document for identity, document in held.items() if document is not None}
+        self._written()
+
+    @rule(name=sampled_from(NAMES))
+    def name(self, name: str) -> None:
+        number = self.store.number(name)
+        assert self.store.get(number, IDS) == self.now.setdefault(name, {})
+
+    @rule(name=sampled_from(NAMES), to=none() | sampled_from(NAMES))
+    def rename(self, name: str, to: str | None) -> None:
+        if name == to:
+            return
+        self.store.rename(name, to)
+        documents = self.now.pop(name, None)
+        if to is not None:
+            self.now.pop(to, None)
+            if documents is not None:
+                self.now[to] = documents
+        self._written()
+
+    @rule(chosen=data())
+    def confirm(self, chosen: DataObject) -> None:
+        batch = chosen.draw(sampled_from(sorted(self.states)))
+        self.store.confirm(batch)
+        self.confirmed = max(self.confirmed, batch)
+
+    @rule(chosen=data())
+    def go_back(self, chosen: DataObject) -> None:
+        batch = chosen.draw(sampled_from(sorted(self.states)))
+        gone = self.store.go_back(self.store.identity, batch)
+        assert gone or batch < self.confirmed
+        if gone:
+            self.now = {name: dict(documents) for name, documents in self.states[batch].items()}
+            self.states = {each: state for each, state in self.states.items() if each <= batch}
+            self.confirmed = min(self.confirmed, batch)
+
+    @rule()
+    def open_again(self) -> None:
+        self.store.close()
+        self.store = DocumentStore(self.file, kept=4)
+
+    @invariant()
+    def holds_what_was_written(self) -> None:
+        for name, documents in self.now.items():
+            assert self.store.get(self.store.number(name), IDS) == documents, name
+
+
+TestGoingBack = GoingBack.TestCase
+TestGoingBack.settings = settings(max_examples=80, stateful_step_count=30)
