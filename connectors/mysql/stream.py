@@ -76,6 +76,8 @@ class BinlogStream:
     ) -> None:
         self._schema_log = schema_log
         self._renamed = NO_NAME_CHANGES
+        self._restructured = False
+        """The last statement that was read has changed the structure or the name of a captured table."""
         self._connect = connect
         self._server = server
         self._settings = settings
@@ -122,10 +124,12 @@ class BinlogStream:
         """What comes next, waiting at most ``timeout_s`` for the first of it, and nothing of what lies behind ``until``.
 
         What was committed before something that cannot be read is given first; the error is raised by the next call.
-        Nothing that lies behind a renaming or a DROP TABLE comes together with what lies before it: see ``take_renamed``.
+        Nothing that lies behind a statement that changes captured tables comes together with what lies before it: what
+        passes of it may be another matter. See ``take_renamed``.
         """
         if self._failure is not None:
             raise self._failure
+        self._restructured = False
         try:
             self._read(timeout_s, until)
         except StreamtrainError as failure:
@@ -143,10 +147,11 @@ class BinlogStream:
         with self._schema_log.whole():
             changes = self._schema_log.apply(event)
             if any(self._settings.captured(*change.name) for change in changes):
+                self._restructured = True
                 self._settings.altered(event.sql)
         renamed = name_changes(changes)
         if any(self._settings.captured(*name) for name in renamed.names):
-            self._renamed = renamed
+            self._renamed, self._restructured = renamed, True
         return changes
 
     def _read(self, timeout_s: float, until: LogPosition | None) -> None:
@@ -157,7 +162,7 @@ class BinlogStream:
         # A row has a byte at least: what has no more bytes has not more rows than may be held.
         plain = 0 if self._watch.active else min(limits.rows, limits.size)
         wait_s, count = timeout_s, 0
-        while emission.rows < limits.rows and emission.size < limits.size and self._renamed is NO_NAME_CHANGES:
+        while emission.rows < limits.rows and emission.size < limits.size and not self._restructured:
             if until is not None and not self.position.is_before(until):
                 return
             if self._again is None:

@@ -66,12 +66,28 @@ def test_both_can_be_read_again_meanwhile(sql_server: Database, sql_database: st
 
 
 @pytest.mark.parametrize("key", ["another name", "another type"])
-def test_text_of_a_table_that_is_read_in_part_cannot_be_compared_until_it_has_its_name_again(
+def test_text_of_a_table_that_is_read_in_part_is_compared_as_it_was_when_it_was_read(
+    sql_server: Database, sql_database: str, key: str
+) -> None:
+    made_unlike(sql_server, sql_database, key)
+    with closing(Capture(sql_server, f"{sql_database}.a", f"{sql_database}.b")) as capture:
+        capture.until(lambda: STAGES["in the second"](capture))
+        capture.meanwhile(sql_database, *statements(key))
+        capture.restart()
+        capture.finish()
+    for table in ("a", "b"):
+        assert capture.topics.homes[table] >= set(content(sql_server, sql_database, table).items()), table
+
+
+@pytest.mark.parametrize("key", ["another name", "another type"])
+def test_text_cannot_be_compared_until_the_table_has_its_name_again_if_an_older_version_has_read_a_part_of_it(
     mysql: Database, mysql_database: str, key: str
 ) -> None:
     made_unlike(mysql, mysql_database, key)
     with closing(Capture(mysql, f"{mysql_database}.a", f"{mysql_database}.b")) as capture:
         capture.until(lambda: STAGES["in the second"](capture))
+        for task in (capture.kept.position or {})["snapshots"][0]["tables"]:
+            del task["order"], task["again"]
         mysql.execute(*statements(key), database=mysql_database)
         capture.restart()
         with pytest.raises(UnsupportedChange, match="collation"):

@@ -41,10 +41,23 @@ _OF_BYTES: dict[BinaryMode, Callable[[str], bytes]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Sorting:
+    """What makes the order of one column: as long as it stays, rows stay on their side of a bound."""
+
+    column: str
+    type: str
+    """As it is declared; ``integer`` for whole numbers of all sizes."""
+    collation: str | None
+    """Of text."""
+
+
+@dataclass(frozen=True, slots=True)
 class Bound:
     """The last row of a chunk: the server's texts of its ordering columns, bytes as hexadecimal digits. NULL is None."""
 
     texts: tuple[str | None, ...]
+    order: tuple[Sorting, ...] = ()
+    """Of which it is a place; empty where an older version has kept it, which did not tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +67,12 @@ class OrderColumn:
     index: int
     column: Column
     collation: str | None = None
+
+    @property
+    def sorting(self) -> Sorting:
+        """What is kept of it with a bound."""
+        whole_number = self.column.data_type.endswith("int")
+        return Sorting(self.column.name, "integer" if whole_number else self.column.declared, self.collation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +91,7 @@ class Ordering:
 
     def __init__(self, columns: Sequence[OrderColumn], connection: Connection, modes: ValueModes) -> None:
         self._columns = [each.column for each in columns]
+        self._order = tuple(each.sorting for each in columns)
         self._indexes = tuple(each.index for each in columns)
         self._rules = [_rules(each, modes) for each in columns]
         self._connection = connection
@@ -92,8 +112,13 @@ class Ordering:
             tuple(
                 None if cell is None else cell.hex() if column.data_type in _BYTES else cell.decode()
                 for cell, column in zip(cells, self._columns, strict=True)
-            )
+            ),
+            self._order,
         )
+
+    def has(self, bound: Bound) -> bool:
+        """Whether ``bound`` is a place in this order, and not in that of another key, type or collation."""
+        return bound.order == self._order if bound.order else len(bound.texts) == len(self._order)
 
     def after(self, bound: Bound) -> str:
         """The SQL condition that a row lies beyond ``bound``, in the form that the server finds by an index."""

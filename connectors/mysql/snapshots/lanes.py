@@ -63,14 +63,15 @@ class Lanes:
 
     @property
     def alone(self) -> ExactTable | None:
-        """The table that is to be read as of a moment, if no other is at work."""
-        only = next(iter(self._lanes.values())).table if len(self._lanes) == 1 else None
-        return only if isinstance(only, ExactTable) else None
+        """The table that is to be read as of a moment, if no other is at work but those that wait for the same."""
+        tables = [lane.table for lane in self._lanes.values()]
+        exact = [table for table in tables if isinstance(table, ExactTable)]
+        return exact[0] if exact and len(exact) == len(tables) else None
 
     def fill(self) -> str | None:
         """Take up as many tables as can be at work. The name of one that is gone for good ends it.
 
-        Raises Unreadable on a table that cannot be read.
+        Raises Unreadable on a table that cannot be read, OrderChanged on one that is to be read from its start.
         """
         if self._filled or self.job is None:
             return None

@@ -15,7 +15,7 @@ from connectors.mysql.snapshots.awaited import AwaitedTable, MissingTable, Parke
 from connectors.mysql.snapshots.chunked import ChunkedTable, Others
 from connectors.mysql.snapshots.exact import ExactTable
 from connectors.mysql.snapshots.jobs import require_transactional
-from connectors.mysql.snapshots.plan import Plan, planned, read_as_of_a_moment
+from connectors.mysql.snapshots.plan import Plan, planned, planned_for_changes, read_as_of_a_moment
 from connectors.mysql.snapshots.readable import reading, require_condition
 from connectors.mysql.snapshots.reader import ChunkLimits, ChunkReader
 from connectors.mysql.snapshots.renames import Captured
@@ -24,6 +24,16 @@ from connectors.mysql.snapshots.state import Job, TableTask
 from connectors.mysql.snapshots.window import Window
 from connectors.mysql.structure import TableSchema
 from connectors.mysql.value_modes import ValueModes
+
+
+class OrderChanged(Exception):
+    """The rows of ``table`` that are published cannot be told by its bound any more: it is to be read from its start."""
+
+    def __init__(self, table: str) -> None:
+        super().__init__(table)
+        self.table = table
+        """``database.table``."""
+
 
 OpenTable = ChunkedTable | ExactTable | UnreadTable | MissingTable
 
@@ -69,12 +79,12 @@ class Opener:
         return isinstance(known, TableSchema) and read_as_of_a_moment(known, task.by, self._settings.modes)
 
     def open(self, job: Job, task: TableTask, others: Others, *, parked: bool) -> OpenTable:
-        """The table as it is to be read now, or waited for."""
+        """The table as it is to be read now, or waited for. Raises OrderChanged, and Unreadable if it cannot be read."""
         sessions = self._connected()
         found = one_table(sessions.control, task.database, task.table)
         known = self.structure(task)
         if found is None or (known is None and found != self._told.get(task.name)):
-            return MissingTable(found, log_end(sessions.control, self._server), incremental=job.kind == "incremental")
+            return MissingTable(found, log_end(sessions.control, self._server), incremental=job.passes_all(task))
         with reading(task.name):
             require_transactional(found)
             if self._is_ahead(found, known, task) and isinstance(known, TableSchema):
@@ -83,7 +93,7 @@ class Opener:
                 with sessions.impatient(), suppress(LockNotHad):
                     require_condition(sessions.control, task, task.where)
             plan = planned(sessions.control, found, task, self._settings.modes)
-        window = Window(plan, task.after, incremental=job.kind == "incremental")
+        window = _window(plan, job, task)
         if not plan.merged:
             return ExactTable(plan, window, others, self._settings.range_rows)
         if parked:
@@ -109,9 +119,9 @@ class Opener:
     ) -> AwaitedTable:
         begun = task.after is not None
         # Nothing is read by the column that is named, which the log may not know yet.
-        plan = planned(sessions.control, known, task if begun else replace(task, by=None), self._settings.modes)
-        window = Window(plan, task.after, incremental=job.kind == "incremental")
-        return AwaitedTable(plan, window, found, log_end(sessions.control, self._server))
+        asked = task if begun else replace(task, by=None)
+        plan = planned_for_changes(sessions.control, known, asked, self._settings.modes)
+        return AwaitedTable(plan, _window(plan, job, task), found, log_end(sessions.control, self._server))
 
     def _connected(self) -> Sessions:
         if self._sessions is None:
@@ -126,3 +136,10 @@ class Opener:
         """Whether what the server has under this name is not what the log, as far as it is read, tells of."""
         alike = not isinstance(known, TableSchema) or read_alike(known, there, task.by)
         return not alike and there != self._told.get(task.name)
+
+
+def _window(plan: Plan, job: Job, task: TableTask) -> Window:
+    """Raises OrderChanged if what is published of the table was read in another order than it would be now."""
+    if task.after is not None and not plan.ordering.has(task.after):
+        raise OrderChanged(task.name)
+    return Window(plan, task.after, incremental=job.passes_all(task))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 
 from connectors.mysql.connection import Connection
 from connectors.mysql.select import TableReader
@@ -77,19 +79,12 @@ def planned(connection: Connection, schema: TableSchema, task: TableTask, modes:
 
     Raises SourceMisconfigured if the column that is named for it does not do, TableChanged if the table is gone.
     """
-    collations = dict(
+    collations: dict[str, str | None] = dict(
         connection.query(
             "SELECT COLUMN_NAME, COLLATION_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s",
             (schema.table.database, schema.table.name),
         )
     )
-    indexes = [column_to_read_by(schema, task.by, modes)] if task.by is not None else list(schema.table.key)
-    columns = list[OrderColumn]()
-    for index in indexes:
-        column = schema.columns[index]
-        if not can_be_ordered(column, modes):
-            break  # the columns before it are an order too, in which several rows may have one place
-        columns.append(OrderColumn(index, column, collations.get(column.name)))
     told = connection.query(
         "SELECT COALESCE(TABLE_ROWS, 0), COALESCE(AVG_ROW_LENGTH, 0) FROM information_schema.TABLES"
         " WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s",
@@ -98,15 +93,29 @@ def planned(connection: Connection, schema: TableSchema, task: TableTask, modes:
     if not told:
         raise TableChanged(f"{schema.table.full_name} has lost its name while it was looked at", hint=CHANGED_HINT)
     estimate, row_bytes = told[0]
-    return Plan(
-        task,
-        schema,
-        TableReader(schema, modes),
-        Ordering(columns, connection, modes),
-        tuple(columns),
-        int(estimate),
-        int(row_bytes),
-    )
+    columns = _order_columns(schema, task.by, modes, collations)
+    reader, ordering = TableReader(schema, modes), Ordering(columns, connection, modes)
+    return Plan(task, schema, reader, ordering, columns, int(estimate), int(row_bytes))
+
+
+def planned_for_changes(connection: Connection, schema: TableSchema, task: TableTask, modes: ValueModes) -> Plan:
+    """By what order changes pass of a table that the server has not, or not as the log knows it: no row of it is read.
+
+    Raises SourceMisconfigured if the column that is named for it does not do.
+    """
+    order = () if task.after is None else task.after.order
+    columns = _order_columns(schema, task.by, modes, {each.column: each.collation for each in order})
+    return Plan(task, schema, TableReader(schema, modes), Ordering(columns, connection, modes), columns, 0, 0)
+
+
+def _order_columns(
+    schema: TableSchema, by: str | None, modes: ValueModes, collations: Mapping[str, str | None]
+) -> tuple[OrderColumn, ...]:
+    indexes = [column_to_read_by(schema, by, modes)] if by is not None else list(schema.table.key)
+    columns = [schema.columns[index] for index in indexes]
+    # Those before one that has no order are an order too, in which several rows may have one place.
+    ordered = takewhile(lambda found: can_be_ordered(found[1], modes), zip(indexes, columns, strict=True))
+    return tuple(OrderColumn(index, column, collations.get(column.name)) for index, column in ordered)
 
 
 def read_as_of_a_moment(schema: TableSchema, by: str | None, modes: ValueModes) -> bool:

@@ -14,7 +14,7 @@ from connectors.mysql.snapshots.absorbed import Absorbed
 from connectors.mysql.snapshots.chunked import ChunkedTable, Piece
 from connectors.mysql.snapshots.exact import ExactTable
 from connectors.mysql.snapshots.lanes import Lanes
-from connectors.mysql.snapshots.opening import Opener, SnapshotSettings
+from connectors.mysql.snapshots.opening import Opener, OrderChanged, SnapshotSettings
 from connectors.mysql.snapshots.readable import Unreadable, reading
 from connectors.mysql.snapshots.renames import after_renaming
 from connectors.mysql.snapshots.state import Job, SnapshotState, TableTask
@@ -92,6 +92,9 @@ class Snapshots:
                 gone = self._lanes.fill()
             except Unreadable as error:
                 self._give_up(error)
+                continue
+            except OrderChanged as changed:
+                self._read_again(changed.table)
                 continue
             if gone is None:
                 return
@@ -188,6 +191,12 @@ class Snapshots:
         following = job.without({unreadable.table})
         self._update(self.state.replaced(job, following))
         self._go_on(following, {unreadable.table})
+
+    def _read_again(self, table: str) -> None:
+        job = self._lanes.job
+        if job is not None:
+            _log.info("the order of a table has changed by which it was read in part, it is read again", table=table)
+            self._update(self.state.replaced(job, job.read_again(table)))
 
     def _prepare(self, table: ExactTable, position: LogPosition) -> None:
         if table.halt is None:

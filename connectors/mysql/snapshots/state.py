@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from typing import Any, Literal
 
-from connectors.mysql.snapshots.bounds import Bound
+from connectors.mysql.snapshots.bounds import Bound, Sorting
 from streamtrain.errors import PositionLost
 
 Kind = Literal["initial", "incremental"]
@@ -26,6 +26,8 @@ class TableTask:
     """Rows up to here are published; None: none of them."""
     rows: int = 0
     """Published of it."""
+    again: bool = False
+    """It is read anew after its order has changed: any of its rows may be published already, so that all changes pass."""
 
     @property
     def name(self) -> str:
@@ -34,7 +36,7 @@ class TableTask:
 
     def to_json(self) -> str | dict[str, Any]:
         """The name alone where that says all."""
-        plain = self.where is None and self.by is None and self.after is None and not self.rows
+        plain = self.where is None and self.by is None and self.after is None and not (self.rows or self.again)
         if plain and "." not in self.database:
             return self.name
         return {
@@ -43,7 +45,9 @@ class TableTask:
             "where": self.where,
             "by": self.by,
             "after": None if self.after is None else list(self.after.texts),
+            "order": [] if self.after is None else [list(astuple(each)) for each in self.after.order],
             "rows": self.rows,
+            "again": self.again,
         }
 
     @classmethod
@@ -52,11 +56,13 @@ class TableTask:
         if isinstance(document, str):
             database, table = document.split(".", 1)
             return cls(database, table)
-        return cls(**{**document, "after": _bound(document.get("after"))})
+        fields = dict(document)
+        order = fields.pop("order", ())
+        return cls(**{**fields, "after": _bound(fields.get("after"), order)})
 
 
-def _bound(texts: Any) -> Bound | None:
-    return None if texts is None else Bound(tuple(texts))
+def _bound(texts: Any, order: Any = ()) -> Bound | None:
+    return None if texts is None else Bound(tuple(texts), tuple(Sorting(*each) for each in order))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +94,10 @@ class Job:
             if task.name == name:
                 return task
         raise KeyError(name)
+
+    def passes_all(self, task: TableTask) -> bool:
+        """Whether all changes of one of its tables are told, whether or not their rows are published."""
+        return self.kind == "incremental" or task.again
 
     def to_json(self) -> dict[str, Any]:
         """As it is kept in the position."""
@@ -122,6 +132,12 @@ class Job:
     def with_pause(self, *, paused: bool) -> Job:
         """The same, paused or not; the same object if it is so already."""
         return self if self.paused == paused else replace(self, paused=paused)
+
+    def read_again(self, name: str) -> Job:
+        """The same with a table to be read from its start, of which a part is published."""
+        return self.with_tables(
+            [replace(task, after=None, rows=0, again=True) if task.name == name else task for task in self.tables]
+        )
 
     def advanced(self, name: str, after: Bound | None, count: int) -> Job:
         """The same once ``count`` more rows of a table are published, up to ``after``."""
@@ -169,8 +185,8 @@ class SnapshotState:
         return SnapshotState(tuple(each for old in self.jobs if (each := by if old is job else old).tables))
 
     def unread(self) -> frozenset[str]:
-        """Tables of initial snapshots of which not all has been published."""
-        return frozenset(table.name for job in self.jobs if job.kind == "initial" for table in job.tables)
+        """Tables of which not all has been published, and whose changes do not pass until then."""
+        return frozenset(task.name for job in self.jobs for task in job.tables if not job.passes_all(task))
 
     def without(self, gone: Container[str]) -> SnapshotState:
         """The same without tables of these names."""
