@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from connectors.mongo.change_event import Event, cut_all
 from connectors.mongo.client import Time
@@ -43,6 +43,15 @@ class CaptureParts:
     sharded: bool
     there: tuple[Sequence[str], Time]
     """Captured collections, and when there were these."""
+
+
+class _Slice(NamedTuple):
+    """What is worked on at once."""
+
+    events: Sequence[Event]
+    images: Images
+    missing: Event | None = None
+    """The captured event that does not tell what is to be published of it."""
 
 
 class Capture:
@@ -99,15 +108,15 @@ class Capture:
         if not self._pending:
             self._fetch(self._patience_s(timeout_s))
         moment = snapshots.waits_for
-        events = self._take(moment)
-        changes = self._handled(events)
+        taken = self._take(moment)
+        changes = self._handled(taken)
         if (changed := self._position.reselection) is not None and self.passed(changed.until):
             self._position = replace(self._position, reselection=None)
         if moment is not None and snapshots.waits_for is not None and self.passed(moment):
             changes += self._published()
         if not self._pending and not snapshots.still:
             snapshots.read(self._given)
-        return self._batch(changes, self._lag_ms(events) if changes else None)
+        return self._batch(changes, self._lag_ms(taken.events) if changes else None)
 
     def _batch(self, changes: Sequence[SourceEvent], lag_ms: int | None) -> SourceBatch:
         return SourceBatch(changes, self.position.to_json(), lag_ms, snapshot=self._snapshots.progress())
@@ -178,7 +187,23 @@ class Capture:
                 self._fragments = []
         return whole
 
-    def _take(self, moment: Time | None) -> list[Event]:
+    def _take(self, moment: Time | None) -> _Slice:
+        """The next events and their images. What has no room beside large documents stays pending."""
+        taken = self._next(moment)
+        captured = [event for event in taken if event.kind in OPS and self._captures(*event.name)]
+        images, missing = Images(), None
+        if captured and self._unsent.lacks(captured[0], self._width):
+            missing = captured[0]
+        elif captured:
+            images, done = self._images_of(captured)
+            if done < len(captured):
+                at = next(at for at, event in enumerate(taken) if event is captured[done])
+                self._pending.extendleft(reversed(taken[at:]))
+                del taken[at:]
+        self._move(taken)
+        return _Slice(taken, images, missing)
+
+    def _next(self, moment: Time | None) -> list[Event]:
         """The next events, up to a change of structure, and none from behind ``moment``."""
         taken = list[Event]()
         size, pending = 0, self._pending
@@ -190,7 +215,6 @@ class Capture:
             size += event.size
             if event.kind not in OPS:
                 break
-        self._move(taken)
         return taken
 
     def _move(self, taken: Sequence[Event]) -> None:
@@ -204,16 +228,16 @@ class Capture:
         elif last is not None:
             self._position = self._position.at(last.token)
 
-    def _handled(self, events: Sequence[Event]) -> list[SourceEvent]:
+    def _handled(self, taken: _Slice) -> list[SourceEvent]:
+        events = taken.events
         if self._there and events and events[-1].time > self._parts.there[1]:
             self._topics.add(self._there)
             self._there = []
-        captured = [event for event in events if event.kind in OPS and self._captures(*event.name)]
         changes: list[SourceEvent] = []
-        if captured and self._unsent.lacks(captured[0], self._width):
-            changes += self._missing(captured[0])
-        elif captured:
-            changes += self._told(self._images_of(captured))
+        if taken.missing is not None:
+            changes += self._missing(taken.missing)
+        elif taken.images.events:
+            changes += self._told(taken.images)
         if (time := self._transactions.time) is not None and self.passed(time):
             changes += self._transactions.ended()
         if events and events[-1].kind not in OPS:
@@ -226,7 +250,7 @@ class Capture:
         told, parts = self._transactions.placed(images.events)
         return [*told, *self._rows.changes(images, parts)]
 
-    def _images_of(self, events: Sequence[Event]) -> Images:
+    def _images_of(self, events: Sequence[Event]) -> tuple[Images, int]:
         state = self._snapshots.state
         unread, loose = state.unread("initial"), state.unread("unpublished", "unsent")
         holds = self._settings.after == "held"

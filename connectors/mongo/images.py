@@ -13,8 +13,11 @@ from streamtrain.envelope import Op
 from streamtrain.errors import UnsupportedChange
 
 OPS = {"insert": Op.CREATE, "update": Op.UPDATE, "replace": Op.UPDATE, "delete": Op.DELETE}
+_Found = dict[tuple[str, str], Changed | None]
 Image = tuple[bytes | None, bytes | None, str | None]
 """A document before and after one event, and where what it is after it was taken from."""
+_SLICE_BYTES = 4 << 20
+"""Of documents before the events that are worked on at once, and of those after them; a single one may be larger."""
 _HINT = "stop, remove source.store and set source.snapshot: when_needed to read the collections again, or set source.after: lookup"
 
 
@@ -52,14 +55,16 @@ class ImageMaker:
         held: Callable[[str], bool],
         unread: Callable[[str], bool],
         loose: Callable[[str], bool],
-    ) -> Images:
-        """The images of documents that pass, in order; one batch of the store, if it changes.
+    ) -> tuple[Images, int]:
+        """The images of documents that pass, in order, and of how many of the events these are: with large documents few.
 
-        Of a collection that is ``held`` the store has the documents. Of one that is ``unread`` what is not in the store
-        does not pass, unless it is new: a later chunk shows it. In one that is ``loose`` documents may not be held yet.
+        The store is brought to behind those events. Of a collection that is ``held`` it has the documents. Of one that is
+        ``unread`` what is not in the store does not pass, unless it is new: a later chunk shows it. In one that is
+        ``loose`` documents may not be held yet.
         """
-        images, held_of = Images(), self._looked_up(events, held)
-        for event in events:
+        events, held_of = self._looked_up(events, held)
+        images, size, done = Images(), 0, len(events)
+        for at, event in enumerate(events, 1):
             documents = held_of[event.name]
             if documents is None or event.kind == "insert":
                 image: Image | None = self._plain(event)
@@ -75,24 +80,44 @@ class ImageMaker:
             images.after_from.append(after_from)
             if documents is not None and (after is not None or op is Op.DELETE):
                 documents.now[event.id] = self._kept(after)
+            if after is not None:
+                size += len(after)
+                if size > _SLICE_BYTES:
+                    done = at
+                    break
         changed = {number: documents for number, documents in self._numbered(held_of) if documents.now}
         if changed:
             self._store.write(changed)
-        return images
+        return images, done
 
-    def _looked_up(self, events: Sequence[Event], held: Callable[[str], bool]) -> dict[tuple[str, str], Changed | None]:
-        """What the store has of the events' documents, by collection; None where it holds none of that."""
+    def _looked_up(self, events: Sequence[Event], held: Callable[[str], bool]) -> tuple[Sequence[Event], _Found]:
+        """The first events, as many as have no large documents together, and what the store has of these."""
+        while True:
+            found, left = self._found(events, held)
+            if left >= 0 or len(events) == 1:
+                return events, found
+            read = sum(len(documents.before) for documents in found.values() if documents is not None)
+            events = events[: max(1, read // 2)]
+
+    def _found(self, events: Sequence[Event], held: Callable[[str], bool]) -> tuple[_Found, int]:
+        """What the store has of the events' documents, by collection; None where it holds none of that.
+
+        And how many bytes of a slice they leave; if it is less than none not all were looked up.
+        """
         asked: dict[tuple[str, str], dict[bytes, None]] = {event.name: {} for event in events}
         for event in events:
             if event.kind != "insert":  # what is inserted was not there before, so that nothing is held of it
                 asked[event.name][event.id] = None
-        found: dict[tuple[str, str], Changed | None] = {}
+        found, left = _Found(), _SLICE_BYTES
         for name, ids in asked.items():
             full_name = ".".join(name)
-            found[name] = (
-                Changed(self._store.get(self._store.number(full_name), list(ids))) if held(full_name) else None
-            )
-        return found
+            if left < 0 or not held(full_name):
+                found[name] = None
+                continue
+            documents = self._store.get(self._store.number(full_name), list(ids), left)
+            found[name] = Changed(documents)
+            left -= sum(map(len, documents.values()))
+        return found, left
 
     def _numbered(self, held_of: Mapping[tuple[str, str], Changed | None]) -> Iterator[tuple[int, Changed]]:
         for name, documents in held_of.items():

@@ -7,16 +7,16 @@ store can be brought back to the position that the topics hold; what lies before
 from __future__ import annotations
 
 import sqlite3
+import sys
 import uuid
-from array import array
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from struct import Struct
 from typing import Any
 
+from connectors.mongo.undo import packed, unpacked
 from streamtrain.errors import SourceMisconfigured, SourceUnavailable
 
 _FORMAT = 2
@@ -93,11 +93,9 @@ class DocumentStore:
         if identity != self.identity or not self._floor <= batch <= self.batch:
             return False
         with self._writing():
-            undone = self._db.execute(
-                "SELECT replaced FROM undo WHERE batch > ? ORDER BY batch DESC", (batch,)
-            ).fetchall()
+            undone = self._db.execute("SELECT replaced FROM undo WHERE batch > ? ORDER BY batch DESC", (batch,))
             for (replaced,) in undone:
-                for collection, documents in _unpacked(replaced):
+                for collection, documents in unpacked(replaced):
                     self._put(collection, documents)
             names = self._db.execute(
                 "SELECT number, name, MIN(batch) FROM undo_names WHERE batch > ? GROUP BY number", (batch,)
@@ -130,28 +128,36 @@ class DocumentStore:
             self._numbers[name] = known
         return known
 
-    def get(self, collection: int, ids: Sequence[bytes]) -> dict[bytes, bytes]:
-        """The documents that are held of these."""
+    def get(self, collection: int, ids: Sequence[bytes], most: int = sys.maxsize) -> dict[bytes, bytes]:
+        """The documents that are held of these; no more of them once they have more than ``most`` bytes."""
         found: dict[bytes, bytes] = {}
+        left = most
         with self._guarded():
             for start in range(0, len(ids), _IN_ONE_STATEMENT):
                 some = ids[start : start + _IN_ONE_STATEMENT]
                 marks = ",".join("?" * len(some))
                 sql = f"SELECT id, document FROM documents WHERE collection = ? AND id IN ({marks})"  # noqa: S608 - question marks
-                found.update(self._db.execute(sql, (collection, *some)))
+                for identity, document in self._db.execute(sql, (collection, *some)):
+                    found[identity] = document
+                    left -= len(document)
+                    if left < 0:
+                        return found
         return found
 
     def write(self, changed: Mapping[int, Changed]) -> None:
-        """One batch: what became of documents, by collection."""
-        batch, count = self.batch + 1, sum(len(each.now) for each in changed.values())
+        """What became of documents, by collection: one batch, or several at once if what they replace is large."""
+        rows = packed(
+            (number, list(each.now), list(map(each.before.get, each.now))) for number, each in changed.items()
+        )
+        undone = [(batch, *row) for batch, row in enumerate(rows, self.batch + 1)]
+        batch = undone[-1][0]
         with self._writing():
             self._forget()
-            packed = b"".join([_packed(collection, each) for collection, each in changed.items()])
-            self._db.execute("INSERT INTO undo VALUES (?, ?, ?)", (batch, count, packed))
+            self._db.executemany("INSERT INTO undo VALUES (?, ?, ?)", undone)
             for collection, each in changed.items():
                 self._put(collection, each.now)
             self._meta("batch", batch)
-        self._undoable.append((batch, count))
+        self._undoable.extend((batch, count) for batch, count, _ in undone)
         self.batch = batch
 
     def rename(self, name: str, to: str | None) -> None:
@@ -274,39 +280,6 @@ class DocumentStore:
             ) from None
 
 
-_HEAD = Struct("<II")
-_SIZE = array("i").itemsize
-_ABSENT = -1
-
-
 def _pieces(values: list[Any], size: int) -> Iterator[list[Any]]:
     for start in range(0, len(values), size):
         yield values[start : start + size]
-
-
-def _packed(collection: int, changed: Changed) -> bytes:
-    """What was held of a collection's documents, as a part of a batch's undo: lengths, then ids, then documents."""
-    ids, before = list(changed.now), changed.before
-    documents = [before.get(identity) for identity in ids]
-    lengths = array("i", [_ABSENT if document is None else len(document) for document in documents])
-    return b"".join([
-        _HEAD.pack(collection, len(ids)), array("i", map(len, ids)).tobytes(), lengths.tobytes(), *ids,
-        *filter(None, documents),
-    ])  # fmt: skip
-
-
-def _unpacked(replaced: bytes) -> Iterator[tuple[int, dict[bytes, bytes | None]]]:
-    """What was held, by collection."""
-    at = 0
-    while at < len(replaced):
-        collection, count = _HEAD.unpack_from(replaced, at)
-        lengths = array("i", replaced[at + _HEAD.size : at + _HEAD.size + 2 * _SIZE * count])
-        at += _HEAD.size + 2 * _SIZE * count
-        ids, documents = list[bytes](), list[bytes | None]()
-        for length in lengths[:count]:
-            ids.append(replaced[at : at + length])
-            at += length
-        for length in lengths[count:]:
-            documents.append(None if length == _ABSENT else replaced[at : at + length])
-            at += max(length, 0)
-        yield collection, dict(zip(ids, documents, strict=True))

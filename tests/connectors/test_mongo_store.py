@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -95,6 +96,36 @@ def test_a_collection_that_took_the_name_of_another_is_none_any_more_once_that_h
         assert store.get(store.number("shop.events"), [b"one", b"two"]) == {b"one": b"1"}
         store.rename("shop.events", "shop.events_old")
         assert store.get(store.number("shop.events_old"), [b"one", b"two"]) == {b"one": b"1"}
+
+
+def test_what_it_takes_to_go_back_from_a_change_of_large_documents_is_in_rows_of_a_few_mb(
+    store: DocumentStore, tmp_path: Path
+) -> None:
+    numbers, size = [store.number("shop.a"), store.number("shop.b")], 900_000
+    large = {b"%d" % n: b"%d" % n * size for n in range(10)}
+    none_of = dict[bytes, bytes | None].fromkeys(large)
+    store.write({number: Changed({}, dict(large)) for number in numbers})
+    before = store.batch
+    store.write({number: Changed(store.get(number, list(large)), dict(none_of)) for number in numbers})
+    after, identity = store.batch, store.identity
+    assert [store.get(number, list(large)) for number in numbers] == [{}, {}]
+    store.close()
+    with closing(sqlite3.connect(tmp_path / "documents.db")) as file:
+        rows = file.execute("SELECT batch, LENGTH(replaced), count FROM undo WHERE batch > ?", (before,)).fetchall()
+    assert (max(batch for batch, _, _ in rows), sum(count for _, _, count in rows)) == (after, 20)
+    assert max(length for _, length, _ in rows) < 5 * size
+    with closing(DocumentStore(tmp_path / "documents.db")) as again:
+        assert again.go_back(identity, after)
+        assert again.go_back(identity, before)
+        assert [again.get(number, list(large)) == large for number in numbers] == [True, True]
+
+
+def test_no_more_documents_are_read_once_these_have_more_bytes_than_asked_for(store: DocumentStore) -> None:
+    number = store.number("shop.a")
+    store.write({number: Changed({}, dict.fromkeys(ids(600), b"1234"))})
+    assert len(store.get(number, ids(600), most=1_200)) == 301
+    assert len(store.get(number, ids(300), most=1_200)) == 300
+    assert len(store.get(number, ids(1), most=0)) == 1
 
 
 NAMES, IDS = ("a.a", "a.b"), (b"1", b"2")
