@@ -55,15 +55,19 @@ class MissingTable:
     plan = None
     altered = False
 
-    def __init__(self, there: TableSchema | None, end: LogPosition, *, incremental: bool) -> None:
+    def __init__(self, there: TableSchema | None, end: LogPosition, window: Window | None, *, passes_all: bool) -> None:
+        """``window``: of the table as the log knows it, if it does and a part of it is published."""
         self.there = there
         """The table that the server has."""
         self.end = end
-        self._incremental = incremental
+        self._window = window
+        self._passes_all = passes_all
 
     def route(self, change: Change) -> list[Change]:
-        """What passes of a change of this table: none of one that was begun and has another name, to be read anew under it."""
-        return [change] if self._incremental else []
+        """What passes of a change of this table, in order: of rows that are published, unless all do."""
+        if self._window is not None:
+            return self._window.route(change)
+        return [change] if self._passes_all else []
 
     def close(self) -> None:
         """Nothing is held."""

@@ -89,10 +89,9 @@ class Lanes:
         """Let go of tables that are to be looked at again: they were altered, or the log has been read to what was awaited."""
         for name, lane in list(self._lanes.items()):
             table = lane.table
-            if isinstance(table, MissingTable):
-                if not position.is_before(table.end):
-                    self._has_told(name, table)
-                    self.end(name)
+            if isinstance(table, MissingTable) and not position.is_before(table.end):
+                self._has_told(name, table)
+                self.end(name)
             elif table.altered or self._opener.structure(lane.task) is not lane.structure:
                 self.end(name)
             elif isinstance(table, AwaitedTable) and not position.is_before(table.end):

@@ -84,7 +84,7 @@ class Opener:
         found = one_table(sessions.control, task.database, task.table)
         known = self.structure(task)
         if found is None or (known is None and found != self._told.get(task.name)):
-            return MissingTable(found, log_end(sessions.control, self._server), incremental=job.passes_all(task))
+            return self._missing(sessions, found, known, job, task)
         with reading(task.name):
             require_transactional(found)
             if self._is_ahead(found, known, task) and isinstance(known, TableSchema):
@@ -113,6 +113,16 @@ class Opener:
         if self._sessions is not None:
             self._sessions.close()
             self._sessions = None
+
+    def _missing(
+        self, sessions: Sessions, found: TableSchema | None, known: object, job: Job, task: TableTask
+    ) -> MissingTable:
+        window = None
+        if task.after is not None and isinstance(known, TableSchema):
+            with reading(task.name):
+                window = _window(planned_for_changes(sessions.control, known, task, self._settings.modes), job, task)
+        end = log_end(sessions.control, self._server)
+        return MissingTable(found, end, window, passes_all=job.passes_all(task))
 
     def _awaited(
         self, sessions: Sessions, found: TableSchema, known: TableSchema, job: Job, task: TableTask
