@@ -18,18 +18,18 @@ from bson.int64 import Int64
 from bson.json_util import CANONICAL_JSON_OPTIONS, dumps, loads
 from bson.raw_bson import RawBSONDocument
 from bson.timestamp import Timestamp
-from pymongo import MongoClient, ReadPreference
+from pymongo import ReadPreference
 from pymongo.client_session import ClientSession
 from pymongo.errors import (
     ConfigurationError,
     ConnectionFailure,
-    InvalidURI,
     OperationFailure,
     ProtocolError,
     PyMongoError,
     ServerSelectionTimeoutError,
 )
 
+from connectors.mongo.address import driver
 from connectors.mongo.deployment import Deployment
 from connectors.mongo.raw_bson import elements
 from connectors.mongo.server_errors import DENIED_HINT, translate
@@ -41,7 +41,6 @@ _RAW: CodecOptions[Mapping[str, Any]] = CodecOptions(document_class=RawBSONDocum
 _ANY_DATE: CodecOptions[Any] = CodecOptions(datetime_conversion=DatetimeConversion.DATETIME_AUTO)
 _JSON = CANONICAL_JSON_OPTIONS.with_options(datetime_conversion=DatetimeConversion.DATETIME_AUTO)
 _CREDENTIALS = re.compile(r"//[^/@]*@")
-_SECONDS = 1_000
 Result = TypeVar("Result")
 
 
@@ -93,23 +92,7 @@ class Client:
     def __init__(self, settings: MongoSettings) -> None:
         self._session: ClientSession | None = None
         self._transactions = 0
-        tls = settings.tls.mongo_options("source.tls")
-        try:
-            self._client: MongoClient[Any] = MongoClient(
-                settings.url,
-                serverSelectionTimeoutMS=int(settings.timeout_s * _SECONDS),
-                connectTimeoutMS=int(settings.timeout_s * _SECONDS),
-                socketTimeoutMS=int(settings.silence_s * _SECONDS),
-                retryReads=False,
-                appname="streamtrain",
-                **tls,
-            )
-        except (ConfigurationError, InvalidURI, OSError, ValueError, TypeError) as error:
-            raise ConfigError(
-                f"source.url, with source.tls, is not the address of a MongoDB deployment: {_without_credentials(str(error))}",
-                hint="write it as mongodb://user:password@host:port/?replicaSet=rs0, with special characters of user and "
-                "password percent-encoded",
-            ) from None
+        self._client = driver(settings)
 
     def deployment(self) -> Deployment:
         """Look at the server. Raises SourceMisconfigured if it has no change streams."""

@@ -14,7 +14,7 @@ from connectors.checks import Check
 from connectors.mongo.doctor import examine
 from streamtrain.cli import build
 from streamtrain.envelope import Op
-from streamtrain.errors import AccessDenied
+from streamtrain.errors import AccessDenied, ConfigError
 from streamtrain.tls import Tls, TlsMode
 from tests.connectors.mongo_capture import drained, flat, opened, settings
 from tests.mongo_server import MongoServer, User
@@ -158,6 +158,56 @@ def test_a_login_that_is_refused_is_told_without_the_password(guarded: MongoServ
     (check,) = examine(settings(url, tmp_path, "shop.events"))
     assert check.status == "fail"
     assert "verborgen" not in f"{refused.value} {check}"
+
+
+def shown(error: BaseException | None) -> str:
+    """All that an error and those behind it tell of themselves."""
+    if error is None:
+        return ""
+    told = f"{error} {error!r} {error.args} {getattr(error, 'hint', '')}"
+    return told + shown(error.__cause__) + shown(error.__context__)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mongodb://user:se/geheim@host:27017/",
+        "mongodb://user:se/geheim@host",
+        "mongodb://user:se/ge/geheim@host/?replicaSet=rs0",
+        "mongodb://user:12/geheim@host:27017",
+        "mongodb://user:12/se?geheim=1@host",
+        "mongodb://user:12?geheim=1@host/",
+        "mongodb://user:se?geheim@host/",
+        "mongodb://user:se@geheim@host/",
+        "mongodb://user:se%geheim@host/",
+        "mongodb://user:se:geheim@host/",
+        "mongodb://user:geheim@host:port/",
+        "mongodb://user:geheim@host:99999/",
+        "mongodb://user:geheim@/",
+        "mongodb://user:geheim@host/?replicaSet",
+        "mongodb://user:geheim@host/a b/",
+        "mongodb+srv://user:se/geheim@host/",
+        "mongodb+srv://user:geheim@one.example,two.example/",
+        "mongo://user:geheim@host/",
+        "user:geheim@host",
+    ],
+)
+def test_nothing_of_a_url_that_cannot_be_read_is_shown(tmp_path: Path, url: str) -> None:
+    chosen = settings(url, tmp_path, "shop.events")
+    with pytest.raises(ConfigError) as refused, opened(chosen):
+        pass
+    (check,) = examine(chosen)
+    assert "geheim" not in f"{shown(refused.value)} {check} {chosen!r}"
+    assert "percent-encoded" in refused.value.hint
+    assert (check.status, check.remedy) == ("fail", refused.value.hint)
+
+
+def test_a_tls_file_that_is_not_there_is_told_as_such(tmp_path: Path) -> None:
+    url = f"mongodb://user:geheim@host/?tls=true&tlsCAFile={tmp_path}/none.pem"
+    with pytest.raises(ConfigError) as refused, opened(settings(url, tmp_path, "shop.events")):
+        pass
+    assert "No such file" in refused.value.message
+    assert "geheim" not in shown(refused.value)
 
 
 def test_the_doctor_tells_which_collections_lack_the_images_that_are_asked_for(
