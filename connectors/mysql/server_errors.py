@@ -21,7 +21,7 @@ class LockNotHad(SourceUnavailable):
 
 
 class TableChanged(SourceUnavailable):
-    """A statement names a table or a column that is not there, or is another than before."""
+    """A statement names a database, table or column that is not there, or is another than before."""
 
 
 # The account is refused, or lacks a right.
@@ -41,7 +41,7 @@ CHANGED_HINT = "a table was changed meanwhile; the read is begun again"
 _RETRY: dict[int, tuple[type[SourceUnavailable], str]] = {
     **_AWAY,
     **dict.fromkeys((1205, 1213), _LOCKED),
-    **dict.fromkeys((1054, 1146, 1412), (TableChanged, CHANGED_HINT)),
+    **dict.fromkeys((1049, 1054, 1146, 1412), (TableChanged, CHANGED_HINT)),
 }
 _BINLOG_READ = 1236
 _ID_TAKEN = 4052

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 
 import pytest
 
+from tests.connectors.mysql_capture import connect, source_for
 from tests.connectors.test_mysql_snapshot_orders import ALTERATIONS, Numbers, filled
-from tests.connectors.test_mysql_snapshot_renames import ROWS, Capture
+from tests.connectors.test_mysql_snapshot_renames import ROWS, WAITING, Capture
 from tests.servers import Database
 
 pytestmark = pytest.mark.servers
@@ -71,3 +75,35 @@ def test_they_are_told_though_its_order_changed_before_it_was_dropped(
         capture.finish(restarts=True)
     rows = {number: home for number, home in capture.topics.rows["t"].items() if number in part.published}
     assert rows == part.told(3, 7)
+
+
+def test_a_database_is_dropped_between_a_chunk_and_the_next(sql_server: Database, sql_database: str) -> None:
+    sql_server.execute(OTHER, database=sql_database)
+    with sql_server.fresh_database() as second:
+        filled(sql_server, second, ALTERATIONS["another column"])
+        include = f"{sql_database}.b", f"{second}.t"
+        with closing(Capture(sql_server, *include)) as capture:
+            part = Part(capture)
+            capture.close()
+            busy = [f"INSERT INTO {sql_database}.b VALUES ({number}, 1)" for number in range(200)]
+            sql_server.execute(*part.changes(3), *busy, database=second)
+            with dropping(sql_server, second):
+                capture.through(lambda: source_for(sql_server, *include, chunk_rows=100, max_rows=10))
+                capture.step()  # it asks for rows, and the log is not read to its end
+            capture.finish()
+    told = part.told(3)
+    assert {number: home for number, home in capture.topics.rows["t"].items() if number in told} == told
+
+
+@contextmanager
+def dropping(server: Database, database: str) -> Iterator[None]:
+    """DROP DATABASE, which waits for who reads table ``t``, and lets none that comes later read it; done at the end."""
+    drop = threading.Thread(target=server.execute, args=(f"DROP DATABASE {database}",))
+    with closing(connect(server, database, autocommit=False)) as reader:
+        reader.cursor().execute("SELECT 1 FROM t LIMIT 1")
+        drop.start()
+        deadline = time.monotonic() + 30
+        while not server.execute(WAITING):
+            assert time.monotonic() < deadline
+        yield
+    drop.join()

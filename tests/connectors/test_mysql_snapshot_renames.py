@@ -106,7 +106,7 @@ class Capture:
         thread.start()
 
         def done() -> bool:
-            while thread.is_alive() and not self.server.execute(_WAITING):
+            while thread.is_alive() and not self.server.execute(WAITING):
                 thread.join(0.15)
             return not thread.is_alive()
 
@@ -139,7 +139,7 @@ def content(server: Database, database: str, table: str) -> dict[int, int]:
     return dict(rows)
 
 
-_WAITING = (
+WAITING = (
     "SELECT 1 FROM information_schema.PROCESSLIST WHERE STATE LIKE 'Waiting for %lock%'"
     " UNION ALL SELECT 1 FROM information_schema.INNODB_TRX WHERE trx_state = 'LOCK WAIT'"
 )
