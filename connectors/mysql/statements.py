@@ -7,7 +7,7 @@ rows of any table, through triggers and functions too, and leaves no row event b
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -28,9 +28,9 @@ class Kind(Enum):
     """Commits what was prepared as ``name``."""
     XA_ROLLBACK = auto()
     TRUNCATE = auto()
-    """Empties ``table`` without row events."""
+    """Empties its table without row events."""
     EXCHANGE = auto()
-    """Replaces rows of ``table`` by those of a file or of another table, without row events."""
+    """Moves rows between its tables, or from a file into its table, without row events."""
     NO_ROWS = auto()
     """Changes no rows in a way that Debezium would report: DDL, accounts."""
     UNKNOWN = auto()
@@ -43,10 +43,10 @@ STRUCTURAL = frozenset({Kind.NO_ROWS, Kind.TRUNCATE, Kind.EXCHANGE})
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A statement's kind, and what it is about: a table as (database, name), a savepoint or an XA transaction."""
+    """A statement's kind, and what it is about: tables as (database, name), a savepoint or an XA transaction."""
 
     kind: Kind
-    table: tuple[str, str] = ("", "")
+    tables: tuple[tuple[str, str], ...] = ()
     name: str = ""
 
 
@@ -73,6 +73,15 @@ _NO_ROWS = {
 }  # fmt: skip
 _XA = {"START": Kind.XA_START, "BEGIN": Kind.XA_START, "END": Kind.XA_END}
 _XA_ENDINGS = {"COMMIT": Kind.XA_COMMIT, "ROLLBACK": Kind.XA_ROLLBACK}
+# How alterations begin that move rows, and the words that stand somewhere after it, before another table's name.
+# https://dev.mysql.com/doc/refman/9.4/en/alter-table.html and https://mariadb.com/kb/en/alter-table/
+_EXCHANGES: dict[tuple[str, str], tuple[str, ...] | None] = {
+    ("EXCHANGE", "PARTITION"): ("WITH", "TABLE"),
+    ("CONVERT", "PARTITION"): ("TO", "TABLE"),
+    ("CONVERT", "TABLE"): (),
+    ("IMPORT", "PARTITION"): None,
+    ("IMPORT", "TABLESPACE"): None,
+}
 _CHANGE_MODIFIERS = {"LOW_PRIORITY", "HIGH_PRIORITY", "DELAYED", "QUICK", "IGNORE", "INTO", "FROM"}
 
 
@@ -114,7 +123,7 @@ def _xa(words: _Words, _database: str) -> Statement:
 
 
 def _truncate(words: _Words, database: str) -> Statement:
-    return Statement(Kind.TRUNCATE, words.table(database, {"TABLE"}))
+    return Statement(Kind.TRUNCATE, (words.table(database, {"TABLE"}),))
 
 
 def _set(words: _Words, database: str) -> Statement:
@@ -122,7 +131,7 @@ def _set(words: _Words, database: str) -> Statement:
     what = words.next_word()
     if what != "STATEMENT":
         return Statement(Kind.NO_ROWS if what in {"PASSWORD", "DEFAULT", "ROLE"} else Kind.UNKNOWN)
-    if not words.pass_word("FOR"):
+    if not words.pass_words("FOR"):
         return Statement(Kind.UNKNOWN)
     return _ruled(words, database)
 
@@ -134,12 +143,14 @@ def _alter(words: _Words, database: str) -> Statement:
     if what != "TABLE":
         return Statement(Kind.NO_ROWS)
     table = words.table(database, {"IF", "EXISTS"})
-    rest = words.rest()
-    imported = "IMPORT" in rest and rest & {"TABLESPACE", "PARTITION"}
-    converted = "CONVERT" in rest and "PARTITION" in rest and not rest & {"CHARACTER", "CHARSET"}
-    if "EXCHANGE" in rest or imported or converted:
-        return Statement(Kind.EXCHANGE, table)
-    return Statement(Kind.NO_ROWS)
+    words.skip_wait()
+    exchange = words.pass_alteration(_EXCHANGES)
+    if exchange is None:
+        return Statement(Kind.NO_ROWS)
+    before_other = _EXCHANGES[exchange]
+    if before_other is None or not words.pass_words(*before_other):
+        return Statement(Kind.EXCHANGE, (table,))
+    return Statement(Kind.EXCHANGE, (table, words.table(database, set())))
 
 
 def _change(words: _Words, database: str) -> Statement:
@@ -151,7 +162,7 @@ def _change(words: _Words, database: str) -> Statement:
 def _delete(words: _Words, database: str) -> Statement:
     if words.sql.rstrip().endswith(_GENERATED):
         # The server found a table of its MEMORY engine empty, as it is after a restart.
-        return Statement(Kind.TRUNCATE, words.table(database, _CHANGE_MODIFIERS))
+        return Statement(Kind.TRUNCATE, (words.table(database, _CHANGE_MODIFIERS),))
     return _change(words, database)
 
 
@@ -167,10 +178,10 @@ class _Words:
     def empty(self) -> bool:
         return not self._tokens
 
-    def peek_word(self) -> str:
-        if self._at >= len(self._tokens):
-            return ""
-        return (self._tokens[self._at]["word"] or "").upper()
+    def peek_word(self, ahead: int = 0) -> str:
+        """The plain word here, or ``ahead`` tokens further, in upper case; empty if there is none."""
+        at = self._at + ahead
+        return (self._tokens[at]["word"] or "").upper() if at < len(self._tokens) else ""
 
     def next_word(self) -> str:
         """The next token in upper case if it is a plain word, else the empty string."""
@@ -178,12 +189,33 @@ class _Words:
         self._at += 1
         return word
 
-    def pass_word(self, word: str) -> bool:
-        """Pass all up to a plain word and that itself; whether it came."""
+    def pass_words(self, *words: str) -> bool:
+        """Pass all up to these plain words, one after the other, and them too; whether they came."""
         while self._at < len(self._tokens):
-            if self.next_word() == word:
+            if all(self.peek_word(ahead) == word for ahead, word in enumerate(words)):
+                self._at += len(words)
                 return True
+            self._at += 1
         return False
+
+    def pass_alteration(self, beginnings: Container[tuple[str, str]]) -> tuple[str, str] | None:
+        """Pass all up to an alteration that begins with two words of ``beginnings``, and these: which ones, if any.
+
+        An alteration begins at once or after a comma. Elsewhere the same words may be a column's name and what follows it.
+        """
+        begins = True
+        while self._at < len(self._tokens):
+            words = self.peek_word(), self.peek_word(1)
+            if begins and words in beginnings:
+                self._at += len(words)
+                return words
+            begins = self._tokens[self._at]["other"] == ","
+            self._at += 1
+        return None
+
+    def skip_wait(self) -> None:
+        """Pass how long MariaDB is to wait for the table."""
+        self._at += {"WAIT": 2, "NOWAIT": 1}.get(self.peek_word(), 0)
 
     def rest(self) -> set[str]:
         """The plain words that are left, in upper case."""

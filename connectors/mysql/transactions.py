@@ -369,8 +369,7 @@ class Transactions:
             self._commit(event)
 
     def _truncate(self, event: events.Query, statement: Statement) -> None:
-        name = self._stored_name(statement)
-        if self._settings.captured(*name):
+        for name in self._captured(statement):
             transaction = self._joined(event)
             if transaction.explicit:
                 raise UnsupportedChange(f"a TRUNCATE within a transaction at {self._place(event)}")
@@ -379,16 +378,19 @@ class Transactions:
         self._statement_done(event)
 
     def _exchange(self, event: events.Query, statement: Statement) -> None:
-        if self._settings.captured(*self._stored_name(statement)):
+        names = self._captured(statement)
+        if names:
             raise UnsupportedChange(
-                f"{'.'.join(statement.table)} got rows that no event tells of at {self._place(event)}",
+                f"{', '.join(map('.'.join, names))} got or lost rows that no event tells of at {self._place(event)}",
                 hint="`snapshot: when_needed` with a new topic.prefix reads the tables anew",
             )
         self._statement_done(event)
 
-    def _stored_name(self, statement: Statement) -> tuple[str, str]:
-        database, name = statement.table
-        return (database.lower(), name.lower()) if self._settings.lower_case_names else (database, name)
+    def _captured(self, statement: Statement) -> list[tuple[str, str]]:
+        """The captured tables that a statement is about, as the server stores their names."""
+        lower = self._settings.lower_case_names
+        names = [(database.lower(), name.lower()) if lower else (database, name) for database, name in statement.tables]
+        return [name for name in names if self._settings.captured(*name)]
 
     def _unknown(self, event: events.Query, _statement: Statement) -> None:
         verb = event.sql.split(maxsplit=1)[0][:20]

@@ -353,11 +353,33 @@ def test_a_truncate_is_understood_in_any_case_where_the_server_stores_names_in_l
     assert feed(reading(), *feed_all) == []
 
 
-def test_rows_exchanged_from_elsewhere_stop_for_a_captured_table_alone() -> None:
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "ALTER TABLE events EXCHANGE PARTITION p WITH TABLE other",
+        "ALTER TABLE other EXCHANGE PARTITION p WITH TABLE events",
+        "ALTER TABLE other.archive EXCHANGE PARTITION p WITH TABLE shop.events",
+        "ALTER TABLE other CONVERT PARTITION p TO TABLE events",
+        "ALTER TABLE other CONVERT TABLE events TO PARTITION p VALUES LESS THAN (5)",
+        "ALTER TABLE events IMPORT TABLESPACE",
+    ],
+)
+def test_rows_exchanged_with_elsewhere_stop_for_a_captured_table_on_either_side(sql: str) -> None:
     log = Log()
-    assert feed(reading(), log.gtid(1), log.query("ALTER TABLE other EXCHANGE PARTITION p WITH TABLE events")) == []
+    with pytest.raises(UnsupportedChange, match=r"^shop\.events got or lost rows"):
+        feed(reading(), log.gtid(1), log.query(sql))
+    transactions = reading()
+    others = sql.replace("events", "third")
+    assert feed(transactions, log.gtid(2), log.query(others)) == []
+    assert transactions.position().gtids == f"{UUID}:2"
+
+
+def test_an_exchange_is_understood_in_any_case_where_the_server_stores_names_in_lower_case() -> None:
+    log = Log()
+    sent = [log.gtid(1), log.query("ALTER TABLE other EXCHANGE PARTITION p WITH TABLE Shop.EVENTS")]
+    assert feed(reading(), *sent) == []
     with pytest.raises(UnsupportedChange, match=r"shop\.events"):
-        feed(reading(), log.gtid(2), log.query("ALTER TABLE events EXCHANGE PARTITION p WITH TABLE other"))
+        feed(reading(lower_case_names=True), *sent)
 
 
 def test_mariadbs_transactions_begin_with_their_gtid() -> None:
