@@ -36,6 +36,7 @@ from connectors.serializing import (
 from connectors.source import Change, DeadLetter, DocumentChange, Heartbeat, Row, SourceEvent, Table, TransactionEvent
 from streamtrain.avro import AvroWriter, header, long_bytes, string_bytes
 from streamtrain.envelope import Op
+from streamtrain.errors import UnsupportedChange
 from streamtrain.topic.base import Messages
 from streamtrain.topic.names import topic_name
 
@@ -94,6 +95,12 @@ class AvroSerializer:
         # A table is the same object as long as it has not changed: comparing all its columns each time would cost more.
         # A TRUNCATE does not tell the columns.
         if known is None or (known.table is not table and change.op is not Op.TRUNCATE):
+            if not table.columns:
+                raise UnsupportedChange(
+                    f"the columns of {table.full_name}, of which all rows were taken away, are not known: a schema without "
+                    "them would be the newest of its subject",
+                    hint="let capture see a row of it first, or leave TRUNCATE out with source.skipped_operations: [t]",
+                )
             connector = str(change.origin["connector"])
             schemas = table_schemas(table, self._prefix, connector, avro_name)
             topic = topic_name(self._prefix, *name)

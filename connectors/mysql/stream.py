@@ -17,13 +17,15 @@ from connectors.mysql.origin import OriginWriter
 from connectors.mysql.position import LogPosition, PreparedXa
 from connectors.mysql.replication import Dump
 from connectors.mysql.schema_log import SchemaLog
+from connectors.mysql.select import TableReader
 from connectors.mysql.server import Server
 from connectors.mysql.server_errors import POSITION_LOST_HINT
+from connectors.mysql.structure import TableSchema
 from connectors.mysql.structure_watch import StructureWatch
 from connectors.mysql.transaction import HoldLimits
 from connectors.mysql.transactions import Transactions, TransactionSettings
 from connectors.mysql.value_modes import DEFAULT_MODES, ValueModes
-from connectors.source import SourceEvent
+from connectors.source import SourceEvent, Table
 from streamtrain.errors import PositionLost, SourceUnavailable, StreamtrainError
 
 _FIRST_EVENT_S = 60.0
@@ -93,7 +95,12 @@ class BinlogStream:
             position,
             self._emission,
             TransactionSettings(
-                settings.captured, settings.limits, server.lower_case_names, self._find_prepared, self._follow_ddl
+                settings.captured,
+                settings.limits,
+                server.lower_case_names,
+                self._find_prepared,
+                self._follow_ddl,
+                self._table_of,
             ),
         )
         self._watch = StructureWatch(schema_log, server, settings.captured, connect)
@@ -215,6 +222,12 @@ class BinlogStream:
     def _find_prepared(self, xid: str, before: LogPosition) -> PreparedXa:
         # Tables had other names there, which are not claims to their topics now.
         return find_prepared(self._connect, lambda: EventDecoder(self._settings.captured), self._server, xid, before)
+
+    def _table_of(self, database: str, name: str) -> Table:
+        known = self._schema_log.schema_of(database, name)
+        if isinstance(known, TableSchema):
+            return TableReader(known, self._settings.modes).table
+        return Table(database, name, columns=())
 
     def _decoder(self) -> EventDecoder:
         return EventDecoder(self._schema_log.captures, schema_of=self._schema_log.schema_of, modes=self._settings.modes)

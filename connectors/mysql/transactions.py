@@ -46,6 +46,8 @@ class TransactionSettings:
     """Looks for an XA transaction that was prepared before reading began, from the point of its commit back."""
     follow_ddl: Callable[[events.Query], Sequence[TableChange]] = lambda _event: ()
     """Takes note of what a statement does to the structure of tables, on which the decoding of what follows depends."""
+    table_of: Callable[[str, str], Table] = lambda database, name: Table(database, name, columns=())
+    """A captured table as it is known there, with its columns if they are."""
 
 
 class Transactions:
@@ -374,7 +376,7 @@ class Transactions:
             if transaction.explicit:
                 raise UnsupportedChange(f"a TRUNCATE within a transaction at {self._place(event)}")
             commit = self._committed(event, transaction)
-            self._emission.truncate(commit, event, Table(*name, columns=()), self._at(event))
+            self._emission.truncate(commit, event, self._settings.table_of(*name), self._at(event))
         self._statement_done(event)
 
     def _exchange(self, event: events.Query, statement: Statement) -> None:

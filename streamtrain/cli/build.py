@@ -158,7 +158,7 @@ def source(config: Config) -> Source:
 
 
 def _signals(config: Config, part: MysqlConfig | MongoConfig) -> SignalChannel | None:
-    return TopicSignals(lambda: reader(config), config.topic.prefix) if part.signals else None
+    return TopicSignals(lambda: plain_reader(config), config.topic.prefix) if part.signals else None
 
 
 def relay_settings(config: Config) -> RelaySettings:
@@ -261,13 +261,17 @@ def signal_writer(config: Config) -> TopicWriter:
 
 def reader(config: Config, *, timeout_s: float = KafkaSettings.timeout_s) -> TopicReader:
     """A reader of this configuration's topics, whatever their format; a broker has ``timeout_s`` for each answer."""
-    topic, section = config.topic, config.topic.registry
-    plain: TopicReader = (
-        KafkaReader(replace(kafka_settings(config), timeout_s=timeout_s))
-        if topic.kind == "kafka"
-        else FileReader(topic.directory)
-    )
-    return DeserializingReader(plain, None if section is None else Registry(registry_settings(section)).schema)
+    section = config.topic.registry
+    schema_of = None if section is None else Registry(registry_settings(section)).schema
+    return DeserializingReader(plain_reader(config, timeout_s=timeout_s), schema_of)
+
+
+def plain_reader(config: Config, *, timeout_s: float = KafkaSettings.timeout_s) -> TopicReader:
+    """A reader of messages as they are."""
+    topic = config.topic
+    if topic.kind == "kafka":
+        return KafkaReader(replace(kafka_settings(config), timeout_s=timeout_s))
+    return FileReader(topic.directory)
 
 
 def backoff(config: Config) -> Backoff:

@@ -22,6 +22,8 @@ from streamtrain.errors import RetryableError
 from streamtrain.retrying import Outage, keep_running
 
 _log = log.get("connector")
+_QUIET_S = 30.0
+"""Longer than a commit may take that will fail."""
 
 
 def register(app: typer.Typer) -> None:
@@ -64,7 +66,7 @@ def capture(config: Config, stop: Stop, *, until_caught_up: bool) -> None:
                 )
                 relay.open()
                 _log.info("connected", topics=config.topic.prefix)
-                relay.run(stop, ending_outage(outage, observe), until_caught_up=until_caught_up)
+                relay.run(stop, ending_outage(outage, observe, time.monotonic), until_caught_up=until_caught_up)
             finally:
                 source.close()
                 writer.close()
@@ -77,17 +79,22 @@ def capture(config: Config, stop: Stop, *, until_caught_up: bool) -> None:
         report.stopped()
 
 
-def ending_outage(outage: Outage, observe: Callable[[CaptureProgress], None]) -> Callable[[CaptureProgress], None]:
+def ending_outage(
+    outage: Outage, observe: Callable[[CaptureProgress], None], clock: Callable[[], float]
+) -> Callable[[CaptureProgress], None]:
     """``observe`` for one run of a relay, which also tells the outage when work got done.
 
-    That is when a transaction was committed, or when there is nothing to commit. Rows that were merely read and sent do
-    not count: a topic that fails at every commit would never reach the retry deadline.
+    That is when a transaction was committed, or when there has been nothing to commit for a while. Neither rows that were
+    merely read and sent count, nor that the first of them are still awaited: a topic that fails at every commit would
+    never reach the retry deadline. ``clock`` gives seconds that only rise.
     """
-    committed = 0
+    committed, quiet_since = 0, clock()
 
     def working(progress: CaptureProgress) -> None:
-        nonlocal committed
-        if progress.transactions > committed or progress.unpublished == 0:
+        nonlocal committed, quiet_since
+        if progress.unpublished:
+            quiet_since = clock()
+        if progress.transactions > committed or clock() - quiet_since >= _QUIET_S:
             outage.healthy()
         committed = progress.transactions
         observe(progress)

@@ -22,10 +22,11 @@ TABLE = Table("shop", "events", ("id",), key=(0,))
 
 
 class EndlessSource:
-    """A new row at each read, 10 ms after the one before."""
+    """A new row at each read, 10 ms after the one before; the first may give nothing for a while."""
 
-    def __init__(self, clock: ManualClock) -> None:
+    def __init__(self, clock: ManualClock, first_waits_s: float) -> None:
         self._clock = clock
+        self._waits_s = first_waits_s
         self._at = 0
 
     def open(self, position: Position | None, notes: Mapping[str, bytes] = NO_NOTES) -> None:
@@ -33,6 +34,10 @@ class EndlessSource:
 
     def read(self, timeout_s: float) -> SourceBatch:
         del timeout_s
+        if self._waits_s:
+            self._clock.advance(self._waits_s)
+            self._waits_s = 0.0
+            return SourceBatch((), {"at": self._at})
         self._clock.advance(0.01)
         self._at += 1
         row = Change(TABLE, Op.CREATE, None, [(self._at,)], {"ts_ms": 0})
@@ -68,16 +73,18 @@ class FailingWriter(FileWriter):
             raise TopicUnavailable(f"commit {self.commits - 1}")
 
 
-def run(tmp_path: Path, succeeding: Iterable[int], deadline_s: float) -> tuple[float, FailingWriter]:
+def run(
+    tmp_path: Path, succeeding: Iterable[int], deadline_s: float, first_waits_s: float = 0.0
+) -> tuple[float, FailingWriter]:
     """Seconds until the deadline ended it."""
     clock, writer = ManualClock(), FailingWriter(tmp_path, succeeding)
     began = clock.monotonic_s()
 
     def attempt(outage: Outage) -> None:
         clocks = Clocks(clock.monotonic_s, lambda: clock.wall_ms() * 1_000_000)
-        relay = Relay(EndlessSource(clock), writer, JsonSerializer("shop"), RelaySettings(), clocks)
+        relay = Relay(EndlessSource(clock, first_waits_s), writer, JsonSerializer("shop"), RelaySettings(), clocks)
         relay.open()
-        relay.run(lambda: False, ending_outage(outage, lambda _: None), until_caught_up=False)
+        relay.run(lambda: False, ending_outage(outage, lambda _: None, clock.monotonic_s), until_caught_up=False)
 
     def wait(seconds: float) -> bool:
         clock.advance(seconds)
@@ -103,11 +110,18 @@ def test_a_commit_that_succeeds_ends_the_outage(tmp_path: Path) -> None:
     assert seconds > 12
 
 
-def test_having_nothing_to_commit_ends_the_outage_too() -> None:
-    outage = Outage(lambda: 0.0)
+def test_having_nothing_to_commit_for_a_while_ends_the_outage_too() -> None:
+    clock, outage = ManualClock(), Outage(lambda: 0.0)
     outage.failed()
-    working = ending_outage(outage, lambda _: None)
-    working(CaptureProgress(rows=0, transactions=0, snapshot=False, lag_ms=None, unpublished=3))
-    assert outage.failures == 1
-    working(CaptureProgress(rows=0, transactions=0, snapshot=False, lag_ms=None, unpublished=0))
-    assert outage.failures == 0
+    working = ending_outage(outage, lambda _: None, clock.monotonic_s)
+    for unpublished, seconds, failures in ((0, 29, 1), (3, 29, 1), (0, 29, 1), (0, 2, 0)):
+        clock.advance(seconds)
+        working(CaptureProgress(rows=0, transactions=0, snapshot=False, lag_ms=None, unpublished=unpublished))
+        assert outage.failures == failures
+
+
+@pytest.mark.timeout(20)
+def test_commits_that_fail_end_at_the_deadline_though_the_first_read_gives_nothing(tmp_path: Path) -> None:
+    seconds, writer = run(tmp_path, (), deadline_s=10, first_waits_s=0.2)
+    assert 10 <= seconds < 13
+    assert writer.commits > 5

@@ -60,7 +60,10 @@ def rows(events: list[SourceEvent]) -> list[Named]:
         if not isinstance(event, Change):
             continue
         values = event.after if event.after is not None else event.before
-        for row in values if values is not None else [()]:
+        if values is None:
+            found.append((event.op.value, event.table.name, {}))
+            continue
+        for row in values:
             found.append((event.op.value, event.table.name, dict(zip(event.table.columns, row, strict=True))))
     return found
 
@@ -119,7 +122,7 @@ def test_rows_written_between_alterations_are_each_decoded_by_their_own_structur
     events = follow(source_for(server, f"{database}.t"), lagging)
     assert rows(events) == expected_rows(server)
     keys = [[event.table.columns[index] for index in event.table.key] for event in events if isinstance(event, Change)]
-    assert keys == [["id"]] * 5 + [["v", "id"], [], ["v", "id"], ["the id"]]
+    assert keys == [["id"]] * 5 + [["v", "id"], ["v", "id"], ["v", "id"], ["the id"]]
 
 
 def test_a_restart_between_any_two_alterations_goes_on_with_the_structure_of_that_point(
@@ -277,6 +280,18 @@ def test_a_snapshot_and_the_log_after_it_agree_on_columns(server: Database, data
     row = {"e": "b", "s": "p,q", "v": "ß"}
     assert rows(first) == [(Op.READ.value, "t", {"id": 1, **row})]
     assert rows(second) == [("c", "t", {"id": 2, **row})]
+
+
+def test_a_truncate_comes_with_the_table_that_its_rows_have(server: Database, database: str) -> None:
+    server.execute("CREATE TABLE t (id BIGINT UNSIGNED PRIMARY KEY, v VARCHAR(5), d DECIMAL(5, 2))", database=database)
+    kept = Kept()
+    follow(source_for(server, f"{database}.t"), kept)
+    server.execute("TRUNCATE t", "INSERT INTO t VALUES (2, 'b', 1.5)", database=database)
+    truncate, insert = follow(source_for(server, f"{database}.t"), kept)
+    assert isinstance(truncate, Change)
+    assert isinstance(insert, Change)
+    assert truncate.op is Op.TRUNCATE
+    assert truncate.table == insert.table
 
 
 def test_the_structure_of_every_type_fits_what_the_log_shows_of_it(server: Database, database: str) -> None:

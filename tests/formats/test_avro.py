@@ -155,6 +155,16 @@ def test_types_that_are_not_known_are_refused_with_a_hint() -> None:
         rows_of(Change(EXACT, Op.CREATE, None, [], ORIGIN | {"connector": "sqlite"}))
 
 
+def test_a_truncate_registers_the_schema_of_the_table_and_never_one_without_columns() -> None:
+    schemas = Schemas()
+    AvroSerializer("shop", schemas.register).serialize(Change(EXACT, Op.TRUNCATE, None, None, ORIGIN), 1)
+    assert schemas.subjects == rows_of(next(changes(exact=True)))[1].subjects
+    bare, schemas = Table("shop", "events", ()), Schemas()
+    with pytest.raises(UnsupportedChange, match=r"columns of shop\.events"):
+        AvroSerializer("shop", schemas.register).serialize(Change(bare, Op.TRUNCATE, None, None, ORIGIN), 1)
+    assert schemas.subjects == {}
+
+
 def test_a_table_that_changes_gets_a_schema_of_its_own() -> None:
     serializer, schemas, _ = rows_of(next(changes(exact=True)))
     wider = Table("shop", "events", (*EXACT.columns, "more"), (0,), (*EXACT.types, FieldType("string", True)))
