@@ -141,6 +141,15 @@ RENAME TABLE parted TO {database}.parts
 DROP TABLE IF EXISTS {database}.`nope`, parts, keys_
 TRUNCATE TABLE swap
 mariadb: SET STATEMENT max_statement_time = 9, sql_mode = '' FOR ALTER TABLE swap ADD COLUMN c INT FIRST
+ALTER SCHEMA COLLATE = latin2_bin
+CREATE TABLE latin (a TEXT)
+ALTER DATABASE COLLATE utf8mb4_bin
+ALTER DATABASE CHAR SET = latin1
+ALTER DATABASE DEFAULT COLLATE = latin2_bin
+ALTER DATABASE CHARACTER SET = utf8mb3
+mysql: ALTER DATABASE READ ONLY = 0 CHARSET latin1
+mariadb: ALTER DATABASE COMMENT = 'x' CHARSET latin2
+mariadb: ALTER DATABASE COMMENT 'x' COLLATE = latin1_bin
 CREATE OR REPLACE VIEW seen AS SELECT 1 AS one
 DROP VIEW seen
 """
@@ -155,6 +164,15 @@ def test_chosen_statements_are_followed_with_their_quotes_comments_and_odd_forms
         if flavor not in {"mysql", "mariadb"} or flavor == own:
             refused[statement] = followed.run(statement)
     assert [f"{complaint}: {statement}" for statement, complaint in refused.items() if complaint] == []
+
+
+@pytest.mark.parametrize("name", ["charset", "`collate`", "comment"])
+def test_a_database_may_be_called_like_an_option(followed: Followed, name: str) -> None:
+    before = followed.catalog.databases[followed.database]
+    for statement in ("CREATE DATABASE {} CHARSET latin2", "ALTER DATABASE {} COLLATE = latin1_bin"):
+        followed.catalog.apply(statement.format(name), followed.database, followed.session)
+    assert followed.catalog.databases[name.strip("`")] == "latin1"
+    assert followed.catalog.databases[followed.database] == before
 
 
 def test_the_session_decides_what_quotes_backslashes_and_timestamps_mean(followed: Followed) -> None:

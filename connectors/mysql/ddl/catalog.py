@@ -207,12 +207,21 @@ class _Statement:
         while cursor.accept_any("ONLINE", "OFFLINE", "IGNORE"):
             pass
         if cursor.accept_any("DATABASE", "SCHEMA"):
-            named = cursor.word() not in {"DEFAULT", "CHARACTER", "CHARSET", "COLLATE"} or cursor.is_symbol("=", 1)
-            database = cursor.name() if named else self._database
+            database = self._database if self._at_option() else cursor.name()
             database, _ = self._catalog.stored((database, ""))
             self._set_charset(database, self._charset_of(database))
         elif cursor.accept("TABLE"):
             yield from self._alter_table()
+
+    def _at_option(self) -> bool:
+        """Whether an option of a database stands here, not its name.
+
+        The words that begin one are reserved, but for COMMENT, and for CHARSET, which both servers take for a name here.
+        """
+        cursor = self._cursor
+        if cursor.word() == "COMMENT":
+            return cursor.is_symbol("=", 1) or cursor.at_string(1)
+        return cursor.word() in {"DEFAULT", "CHARACTER", "CHAR", "COLLATE", "READ"}
 
     def _alter_table(self) -> Iterator[TableChange]:
         cursor = self._cursor

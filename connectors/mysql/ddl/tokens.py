@@ -142,8 +142,9 @@ class Cursor:
         token = self._tokens[at]
         return token.kind is TokenKind.SYMBOL and token.text == symbol
 
-    def at_string(self) -> bool:
-        return not self.at_end and self._tokens[self._at].kind in _STRINGS
+    def at_string(self, ahead: int = 0) -> bool:
+        at = self._at + ahead
+        return at < len(self._tokens) and self._tokens[at].kind in _STRINGS
 
     def next(self) -> Token:
         if self.at_end:
