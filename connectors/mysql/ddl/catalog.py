@@ -132,7 +132,7 @@ class _Statement:
                 pass
             unique = cursor.accept("UNIQUE")
             if cursor.accept("INDEX"):
-                yield from self._create_index(unique=unique)
+                yield from self._create_index(unique=unique, replaces=replaces)
 
     def _create_table(self, *, replaces: bool) -> Iterator[TableChange]:
         cursor = self._cursor
@@ -164,7 +164,7 @@ class _Statement:
             return renamed(model, name)
         return read_table(cursor, name, self._charset_of(name[0]), self._session)
 
-    def _create_index(self, *, unique: bool) -> Iterator[TableChange]:
+    def _create_index(self, *, unique: bool, replaces: bool) -> Iterator[TableChange]:
         cursor = self._cursor
         missing_only = cursor.accept("IF", "NOT", "EXISTS")
         index = cursor.name()
@@ -176,8 +176,8 @@ class _Statement:
         def change(schema: TableSchema) -> TableSchema:
             columns, whole = read_parts(cursor)
             definition = IndexDefinition(columns, unique, whole, index, if_missing=missing_only)
-            indexes = added(schema.indexes, [definition], schema.columns)
-            return _with_indexes(schema, indexes)
+            others = dropped(schema.indexes, index, if_exists=True) if replaces else schema.indexes
+            return _with_indexes(schema, added(others, [definition], schema.columns))
 
         yield from self._changed(name, change)
 
