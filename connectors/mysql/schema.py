@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from connectors.mysql.address import address
 from connectors.mysql.charset_names import charset_of_collation, plain_charset
 from connectors.mysql.connection import Connection
+from connectors.mysql.labels import shown_in_part, true_declaration
 from connectors.mysql.settings import SYSTEM_DATABASES
 from connectors.mysql.structure import PRIMARY, Column, ColumnKind, Index, TableSchema, identifies, in_order, key_of
 from connectors.source import Table
-from streamtrain.errors import ConfigError
+from streamtrain.errors import AccessDenied, ConfigError
 from streamtrain.tls import Tls
 
 _COMMENT_MARK = re.compile(r"/\*M?!\d*\s*|\s*\*/")
@@ -55,6 +57,7 @@ def _tables(connection: Connection, captures: Callable[[str, str], bool], only: 
     schemas = []
     for name, (engine, versioned, charset) in sorted(found.items()):
         if own := columns.get(name):
+            own = _with_true_labels(connection, name, own)
             sorted_indexes = _with_marked_first(own, indexes[name], marked[name])
             table = Table(*name, columns=tuple(column.name for column in own), key=key_of(own, sorted_indexes))
             schemas.append(TableSchema(table, tuple(own), engine, versioned, charset, sorted_indexes))
@@ -116,6 +119,16 @@ def _add_columns(
         )
         if key == "PRI":
             marked[database, name].add(column)
+
+
+def _with_true_labels(connection: Connection, table: _Name, columns: list[Column]) -> list[Column]:
+    """As they are shown where the table may not be read, which is found out when it is to be."""
+    with suppress(AccessDenied):
+        return [
+            replace(column, declared=true_declaration(connection, *table, column)) if shown_in_part(column) else column
+            for column in columns
+        ]
+    return columns
 
 
 def _plain_type(declared: str) -> str:
