@@ -28,6 +28,9 @@ INIT_S = 0.5
 COMMIT_GRACE_S = 2.0
 """How much longer than a delivery a commit may take: what is not delivered in time is then the reason it fails."""
 
+CAUSE_S = 5.0
+"""How long the client may take to tell why a transaction failed, which it knows."""
+
 CLOSE_S = 3.0
 """How long each of the things that closing waits for may take."""
 
@@ -101,21 +104,25 @@ class KafkaWriter:
                 self._producer.poll(0)
         except KafkaException as exception:
             message = messages.at(index) if index >= 0 else None
-            raise self._failed(exception.args[0], _writing(topic, message)) from exception
+            raise self._failed(self._told(exception.args[0]), _writing(topic, message)) from exception
 
     def commit(self, position: bytes, notes: Mapping[str, bytes | None] = NO_NOTES) -> None:
         self._check_usable()
         if notes:
             self._topics.ensure(notes_topic(self._name), 1, self._replication, LATEST_ONLY)
+        doing = f"committing a transaction of writer {self._name!r}"
         try:
             self._begin()
             for name, note in notes.items():
                 self._produce(notes_topic(self._name), Message(name.encode(), note))
             self._produce(positions_topic(self._name), Message(self._name.encode(), position))
+        except KafkaException as exception:
+            raise self._failed(self._told(exception.args[0]), doing) from exception
+        try:
             with called_back():
                 self._producer.commit_transaction(self._settings.timeout_s + COMMIT_GRACE_S)
         except KafkaException as exception:
-            raise self._failed(exception.args[0], f"committing a transaction of writer {self._name!r}") from exception
+            raise self._failed(exception.args[0], doing) from exception
         self._begun_at, self._position = None, position
         kept = {**self._notes, **notes}
         self._notes = {name: note for name, note in kept.items() if note is not None}
@@ -211,6 +218,24 @@ class KafkaWriter:
             if self._clock() > deadline:
                 waited = f"the queue of the client did not drain in {self._settings.timeout_s:g} s"
                 raise self._noted(TopicUnavailable(f"writing to {topic}: {waited}", hint="check that the brokers run"))
+
+    def _told(self, error: KafkaError) -> KafkaError:
+        """Why no message can be queued any more: of a transaction that failed since the last one, that says ``_STATE`` only.
+
+        A commit tells the cause, and can commit nothing. The client queues no messages exactly while it is in another state
+        than that of an open transaction, and comes back to that one by ``begin_transaction`` alone. In the states that are
+        left a commit is refused, before anything is sent, with the error that failed the transaction (librdkafka's
+        ``rd_kafka_txn_set_state``, ``rd_kafka_txn_op_begin_commit``, ``rd_kafka_txn_require_states0``). Never ask after a
+        commit of ours: one that was left half-way is resumed by this.
+        """
+        if error.name() != "_STATE" or self._begun_at is None:
+            return error
+        try:
+            with called_back():
+                self._producer.commit_transaction(CAUSE_S)
+        except KafkaException as exception:
+            error = exception.args[0]
+        return error
 
     def _failed(self, error: KafkaError, doing: str) -> StreamtrainError:
         """Note why this writer cannot go on, and give the error to raise."""
