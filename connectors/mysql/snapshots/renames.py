@@ -1,8 +1,9 @@
 """What new names of tables, and DROP TABLE, do to snapshots that are not done.
 
 A snapshot knows its tables by their names. So when a table that has not been read to its end under its old name gets another
-one, all names that the statement gave are read from the start: rows may come twice, but those of no table are left out. One
-that is dropped is not read any more; if it is made anew, the log tells of all its rows.
+one, all names that the statement gave are read from the start: rows may come twice, but those of no table are left out. As
+rows of another table may be published under such a name, all its changes pass meanwhile. One that is dropped is not read any
+more; if it is made anew, the log tells of all its rows.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ class _Renaming:
         if known is not None and name not in self._former:
             return known
         if self._initial:
-            return TableTask(*name, by=self._captured.read_by.get(".".join(name)))
+            return TableTask(*name, by=self._captured.read_by.get(".".join(name)), again=True)
         # A condition was given for a name; the column to read by is one of the table's own.
         before = self._pending.get(self._former[name])
         return TableTask(*name, where=None if known is None else known.where, by=None if before is None else before.by)

@@ -27,7 +27,7 @@ class TableTask:
     rows: int = 0
     """Published of it."""
     again: bool = False
-    """It is read anew after its order has changed: any of its rows may be published already, so that all changes pass."""
+    """It is read anew, in another order or under another name: any row may be published already, so that all changes pass."""
 
     @property
     def name(self) -> str:

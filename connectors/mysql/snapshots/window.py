@@ -131,6 +131,6 @@ def _index(table: Table, column: str) -> int:
     except ValueError:
         raise UnsupportedChange(
             f"a row of {table.full_name} was changed that has no column {column}, by which the table is being read",
-            hint="columns of a key cannot be renamed while a snapshot reads the table: rename it back, or begin again "
-            "under a new topic.prefix",
+            hint="the log does not tell how the table was altered: give the column its name back, or begin again under a new "
+            "topic.prefix",
         ) from None
