@@ -8,6 +8,7 @@ from typing import Any
 
 from connectors.mysql.position import LogPosition
 from connectors.mysql.snapshots.bounds import Bound, Ordering
+from connectors.mysql.snapshots.reader import ChunkLimits
 from connectors.mysql.snapshots.state import TableTask
 from connectors.source import Row
 
@@ -32,19 +33,57 @@ class Chunk:
     touched: set[str] = field(default_factory=set)
     """Other tables of which not all is read, and of which the log told something meanwhile."""
     rows: Sequence[Row] = ()
+    size: int = 0
+    """Bytes of the rows as the server sent them."""
+    last: Bound | None = None
+    """The place of the last of the rows."""
     images: dict[Identity, tuple[Identity, Row | None]] = field(default_factory=dict)
     """By identity: place in the order, and the row."""
     emptied: bool = False
     """By a TRUNCATE; what SELECT gave does not count."""
+    _images_size: int = 0
+    """Bytes of their texts."""
+    _own: set[Identity] | None = None
+    """Identities of the rows; None before ``settle``."""
 
     def put(self, identity: Identity, place: Identity, row: Row | None) -> None:
         """Take note of a row as the log shows it."""
+        before = self.images.get(identity)
+        if before is not None:
+            self._images_size -= _size(before[1])
+        if row is None and self._own is not None and identity not in self._own:
+            self.images.pop(identity, None)  # SELECT did not give it: there is nothing to be taken back
+            return
         self.images[identity] = (place, row)
+        self._images_size += _size(row)
 
     def truncate(self) -> None:
         """Take note that all rows are gone."""
         self.images.clear()
+        self._images_size = 0
         self.emptied = True
+        if self._own is not None:
+            self._own = set()
+
+    def exceeds(self, limits: ChunkLimits) -> bool:
+        """Whether more is held of the log than may be. Images of all of the chunk's own rows may be, and as many others."""
+        if len(self.images) > limits.rows + len(self.rows):
+            return True
+        return self._images_size > limits.bytes + 2 * self.size
+
+    def settle(self, identity: Sequence[int]) -> None:
+        """Hold no longer, now that the rows are there, that others are gone; ``identity`` are the key's columns."""
+        if self._own is None:
+            rows = () if self.emptied else self.rows
+            self._own = {tuple([row[index] for index in identity]) for row in rows}
+        for own, (place, row) in list(self.images.items()):
+            if row is None:
+                self.put(own, place, None)
+
+    def cut(self, ordering: Ordering) -> None:
+        """End at the last row that SELECT gave: what lies behind is for the next chunk."""
+        self.upper, self.empty = self.last, ()
+        self._leave_out_beyond(ordering)
 
     def arrived(self, upper: Bound | None, high: LogPosition, ordering: Ordering | None) -> None:
         """SELECT has ended.
@@ -52,11 +91,16 @@ class Chunk:
         With an ``ordering`` rows that the log shows beyond ``upper`` are none of this chunk: the next one will see them.
         """
         self.upper, self.high = upper, high
-        if upper is not None and ordering is not None and self.images:
-            beyond = ordering.beyond([place for place, _ in self.images.values()], upper)
-            for (identity, (place, _)), outside in zip(list(self.images.items()), beyond, strict=True):
-                if outside:
-                    self.images[identity] = (place, None)
+        if ordering is not None:
+            self._leave_out_beyond(ordering)
+
+    def _leave_out_beyond(self, ordering: Ordering) -> None:
+        if self.upper is None or not self.images:
+            return
+        beyond = ordering.beyond([place for place, _ in self.images.values()], self.upper)
+        for (identity, (place, _)), outside in zip(list(self.images.items()), beyond, strict=True):
+            if outside:
+                self.put(identity, place, None)
 
     def merged(self, identity: Sequence[int]) -> list[Row]:
         """The rows as the log has them by now; ``identity`` are the key's columns."""
@@ -74,3 +118,7 @@ class Chunk:
         if not self.images:
             return list(self.rows)
         return [row for row in self.rows if tuple([row[index] for index in identity]) not in self.images]
+
+
+def _size(row: Row | None) -> int:
+    return 0 if row is None else sum([len(value) for value in row if isinstance(value, (str, bytes))])

@@ -9,6 +9,7 @@ from itertools import takewhile
 from connectors.mysql.position import LogPosition
 from connectors.mysql.result_rows import ResultRows
 from connectors.mysql.snapshots.bounds import Bound
+from connectors.mysql.snapshots.chunk import Chunk
 from connectors.mysql.snapshots.reader import ChunkReader
 from connectors.mysql.snapshots.sessions import Sessions
 from connectors.mysql.snapshots.state import TableTask
@@ -43,10 +44,13 @@ class ChunkedTable:
     def __init__(self, sessions: Sessions, reader: ChunkReader, window: Window, others: Others) -> None:
         self.plan = reader.plan
         self._sessions = sessions
-        self._session = reader.session
         self._reader = reader
         self._window = window
         self._others = others
+        self._ahead_bytes = reader.limits.bytes
+        """The chunk behind one that waits is asked for if this much of the log, at most, lies before what that one waits for."""
+        self._resume: LogPosition | None = None
+        """Nothing is asked for before the log has been read up to here."""
 
     @property
     def altered(self) -> bool:
@@ -56,7 +60,13 @@ class ChunkedTable:
     @property
     def waits(self) -> bool:
         """Whether there is nothing to do before the log has been read further."""
-        return self._window.waiting is not None
+        return self._window.waiting is not None or self._resume is not None
+
+    @property
+    def full(self) -> bool:
+        """Whether the log has to stand still until the chunk has arrived that was asked for: it tells where that one ends."""
+        reading = self._window.reading
+        return self._window.waiting is None and reading is not None and reading.exceeds(self._reader.limits)
 
     @property
     def awaited(self) -> ResultRows | None:
@@ -82,9 +92,32 @@ class ChunkedTable:
             self._ask(position)
         return self._piece(position)
 
+    def relieve(self, position: LogPosition) -> None:
+        """Drop chunks of which more of the log is held than may be, unless ``position`` is where they are published.
+
+        They are asked for again where the log between is short: the one that waited once what it waited for has been read,
+        as it sees all up to there then.
+        """
+        window, limits = self._window, self._reader.limits
+        if window.waiting is None or self._reached(position):
+            return
+        if window.overfull(limits):
+            self._resume, window.waiting = window.waiting.high, None
+            self._drop_asked()
+        elif window.reading is not None and window.reading.exceeds(limits):
+            self._ahead_bytes //= 2
+            self._drop_asked()
+
     def close(self) -> None:
         """Drop what was read and is not published, with the connection if rows may still be arriving on it."""
-        (self._sessions.drop if self._reader.busy else self._sessions.give_back)(self._session)
+        (self._sessions.drop if self._reader.busy else self._sessions.give_back)(self._reader.session)
+
+    def _drop_asked(self) -> None:
+        self._window.reading = None
+        if self._reader.busy:
+            before = self._reader.session
+            self._reader.drop(self._sessions.lend())
+            self._sessions.drop(before)
 
     def _reached(self, position: LogPosition) -> bool:
         waiting = self._window.waiting
@@ -98,31 +131,45 @@ class ChunkedTable:
         return Piece(self._window.publish(), waiting.upper, waiting.upper is None, list(empty))
 
     def _ask(self, position: LogPosition) -> None:
-        if self._session.watermarks.lock and self._window.waiting is not None and not self._reached(position):
-            return  # its locks would last until we take its rows, which is when the chunk before it is published
+        if self._resume is not None:
+            if position.is_before(self._resume):
+                return
+            self._resume = None
+        waiting = self._window.waiting
+        if waiting is not None and not self._reached(position) and not self._may_ask_ahead(position, waiting):
+            return
         if self._reader.ask(self._window.asked_until, position):
             self._window.begin()
             faults.passed("snapshot.asked")
+
+    def _may_ask_ahead(self, position: LogPosition, waiting: Chunk) -> bool:
+        """Whether the chunk behind one that waits may be asked for, of which all is held that the log tells until then."""
+        if self._reader.session.watermarks.lock:
+            return False  # its locks would last until we take its rows, which is when the chunk before it is published
+        high = waiting.high
+        return high is not None and high.file == position.file and high.offset - position.offset <= self._ahead_bytes
 
     def _take(self, position: LogPosition) -> None:
         empty: Sequence[TableTask] = ()
         try:
             arrived = self._reader.take()
             if arrived is not None and arrived.upper is None:
-                empty = self._sessions.empty(self._others(), self._session.watermarks.lock)
+                empty = self._sessions.empty(self._others(), self._reader.session.watermarks.lock)
         except SourceUnavailable:
-            if not self._session.watermarks.lock:
+            if not self._reader.session.watermarks.lock:
                 raise
             self._window.reading = None  # it lost a lock to a writer, or waited too long for one: to be asked for again
             return
         if arrived is None:
             if not self._reader.busy:
                 self._window.reading = None  # to be asked for again
-                self._session.watermarks.high()
+                self._reader.session.watermarks.high()
             return
         faults.passed("snapshot.arrived")
-        chunk = self._window.arrived(arrived.upper, self._session.watermarks.high())
-        chunk.empty = empty
+        chunk = self._window.arrived(arrived.upper, self._reader.session.watermarks.high())
+        chunk.empty, chunk.size = empty, sum(map(len, arrived.rows))
+        if arrived.upper is None and arrived.rows:
+            chunk.last = self._reader.bound(arrived.rows[-1])
         if arrived.upper is not None:
             self._ask(position)  # the server reads on while we convert
         chunk.rows = self.plan.reader.rows(arrived.rows)

@@ -68,6 +68,11 @@ class Lanes:
         exact = [table for table in tables if isinstance(table, ExactTable)]
         return exact[0] if exact and len(exact) == len(tables) else None
 
+    @property
+    def full(self) -> bool:
+        """Whether the log is not to be read on before more rows have arrived."""
+        return any(isinstance(lane.table, ChunkedTable) and lane.table.full for lane in self._lanes.values())
+
     def fill(self) -> str | None:
         """Take up as many tables as can be at work. The name of one that is gone for good ends it.
 
@@ -97,6 +102,8 @@ class Lanes:
             elif isinstance(table, AwaitedTable) and not position.is_before(table.end):
                 self._opener.told(name, table.there)
                 self.end(name)
+            elif isinstance(table, ChunkedTable):
+                table.relieve(position)
 
     def route(self, change: Change) -> list[Change] | None:
         """What passes of a change, in order; None if its table is not at work."""

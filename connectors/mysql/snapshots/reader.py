@@ -56,7 +56,7 @@ class ChunkReader:
         self.plan = plan
         self.session = session
         self._monotonic = monotonic
-        self._limits = limits
+        self.limits = limits
         by_bytes = limits.bytes // plan.row_bytes if plan.row_bytes else limits.rows
         self._rows = max(1, min(_FIRST_ROWS, by_bytes, limits.rows))
         self._asked = 0
@@ -102,6 +102,11 @@ class ChunkReader:
         self._result = None
         return self._bounded()
 
+    def drop(self, session: ReadingSession) -> None:
+        """Let go of the SELECT that was sent, with its session, and go on over another one."""
+        self.session, self._result = session, None
+        self._rows_arrived = []
+
     @property
     def busy(self) -> bool:
         """Whether a SELECT has been sent of which not all has arrived."""
@@ -116,7 +121,7 @@ class ChunkReader:
         self._bytes += size
         if not self._cut:
             self._rows_arrived += rows
-            self._cut = self._bytes > self._limits.bytes * self._stretched  # what comes after it is asked for again
+            self._cut = self._bytes > self.limits.bytes * self._stretched  # what comes after it is asked for again
 
     def _bounded(self) -> Arrived | None:
         rows, self._rows_arrived = self._rows_arrived, []
@@ -128,22 +133,23 @@ class ChunkReader:
             self._stretch()
             return None
         self._stretched = 1
-        return Arrived(rows[:kept], self._bound(rows[kept - 1]))
+        return Arrived(rows[:kept], self.bound(rows[kept - 1]))
 
-    def _bound(self, row: bytes) -> Bound:
+    def bound(self, row: bytes) -> Bound:
+        """The place of a row that has arrived."""
         return self.plan.ordering.bound(self.plan.reader.cells(row))
 
     def _before_the_last_place(self, rows: list[bytes]) -> int:
         """How many rows come before those that share the last row's place, of which there may be more behind."""
         ordering = self.plan.ordering
         last = ordering.of_row(self.plan.reader.rows(rows[-1:])[0])
-        return bisect_left(rows, True, key=lambda row: not ordering.beyond([last], self._bound(row))[0])
+        return bisect_left(rows, True, key=lambda row: not ordering.beyond([last], self.bound(row))[0])
 
     def _stretch(self) -> None:
         """All rows shared one place: ask for more at once."""
         self._stretched *= 4
-        rows, size = self._rows * self._stretched, self._limits.bytes * self._stretched
-        if rows > _LARGEST_STRETCH * self._limits.rows or size > _LARGEST_STRETCH * _MOST_BYTES:
+        rows, size = self._rows * self._stretched, self.limits.bytes * self._stretched
+        if rows > _LARGEST_STRETCH * self.limits.rows or size > _LARGEST_STRETCH * _MOST_BYTES:
             names = self.plan.ordering.names
             raise SourceMisconfigured(
                 f"{self.plan.name} has more than {self._asked} rows, or {self._bytes >> 20} MB, with one value of {names}",
@@ -153,7 +159,7 @@ class ChunkReader:
     def _adapt(self, count: int) -> None:
         """Ask for so many rows next time as keep us busy for the time that is meant."""
         factor = min(2.0, max(0.5, _CHUNK_S / max(self._spent_s, 1e-6)))
-        rows = min(self._limits.rows, max(_FEWEST_ROWS, int(max(count, 1) * factor)))
-        if self._bytes > self._limits.bytes // 2:
-            rows = min(rows, self._limits.bytes * max(count, 1) // self._bytes)
+        rows = min(self.limits.rows, max(_FEWEST_ROWS, int(max(count, 1) * factor)))
+        if self._bytes > self.limits.bytes // 2:
+            rows = min(rows, self.limits.bytes * max(count, 1) // self._bytes)
         self._rows = max(1, rows)

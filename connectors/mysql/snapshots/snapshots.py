@@ -51,6 +51,8 @@ class Snapshots:
         self._opener = Opener(address, server, settings)
         self._lanes = Lanes(self._opener, settings.sessions, settings.monotonic)
         self._pieces: Iterator[Piece] | None = None
+        self._position: LogPosition | None = None
+        """Up to here the log has been read."""
         self._began_s = settings.monotonic()
         self._read = 0
 
@@ -72,6 +74,8 @@ class Snapshots:
     @property
     def halt(self) -> LogPosition | None:
         """The place beyond which the log is not to be read for now."""
+        if self._lanes.full:
+            return self._position
         table = self._lanes.alone
         return None if table is None else table.halt
 
@@ -124,6 +128,7 @@ class Snapshots:
 
     def advance(self, position: LogPosition) -> list[Change]:
         """Read on, as far as the log's having been read to ``position`` allows; what is published, as of there."""
+        self._position = position
         self._lanes.renew(position)
         self.take_up()
         try:

@@ -9,6 +9,7 @@ from connectors.mysql.position import LogPosition
 from connectors.mysql.snapshots.bounds import Bound
 from connectors.mysql.snapshots.chunk import Chunk
 from connectors.mysql.snapshots.plan import Plan
+from connectors.mysql.snapshots.reader import ChunkLimits
 from connectors.mysql.snapshots.splitting import passing
 from connectors.source import Change, Row, Table
 from streamtrain.envelope import Op
@@ -49,6 +50,16 @@ class Window:
         chunk.arrived(upper, high, None if self._incremental else self._ordering)
         self.waiting, self.reading = chunk, None
         return chunk
+
+    def overfull(self, limits: ChunkLimits) -> bool:
+        """Whether the chunk that waits holds more of the log than may be held, and nothing of it can be spared."""
+        chunk = self.waiting
+        if chunk is None or not chunk.exceeds(limits):
+            return False
+        chunk.settle(self._identity)
+        if not self._incremental and chunk.upper is None and chunk.last is not None and chunk.exceeds(limits):
+            chunk.cut(self._ordering)
+        return chunk.exceeds(limits)
 
     def publish(self) -> list[Row]:
         """The rows of the chunk that waits, which are published from now on."""
