@@ -201,6 +201,48 @@ def test_a_disk_that_fills_up_within_the_commit_line_leaves_the_log_whole(tmp_pa
     assert read(tmp_path) == [b"value-1", b"value-3"]
 
 
+def opened_files(directory: Path) -> list[str]:
+    """What this process has open below ``directory``."""
+    links = list(Path("/proc/self/fd").iterdir())
+    targets = [str(link.readlink()) for link in links if link.is_symlink()]
+    return [target for target in targets if target.startswith(str(directory))]
+
+
+def test_a_writer_whose_disk_stays_full_is_closed_without_another_error(tmp_path: Path) -> None:
+    writer = opened(tmp_path)
+    with files_limited_to(4096):
+        for topic in (TOPIC, "shop.main.orders"):
+            writer.ensure_topic(topic)
+            writer.send(topic, Messages.of(messages(*range(100))))
+        with pytest.raises(TopicUnavailable, match="File too large"):
+            writer.commit(b"after")
+        writer.close()
+    assert opened_files(tmp_path) == []
+    assert read(tmp_path) == []
+
+
+def test_a_transaction_that_the_disk_has_no_room_to_hold_is_dropped_without_another_error(tmp_path: Path) -> None:
+    writer = opened(tmp_path)
+    with files_limited_to(SPILL_BYTES + 4096):
+        writer.send(TOPIC, Messages.of([Message(b"key", b"v" * SPILL_BYTES)]))
+        writer.send(TOPIC, Messages.of(messages(*range(100))))
+        with pytest.raises(TopicUnavailable, match="File too large"):
+            writer.commit(b"after")
+        writer.close()
+    assert opened_files(tmp_path) == []
+    assert read(tmp_path) == []
+
+
+def test_a_writer_that_failed_writes_nothing_more_when_it_is_closed(tmp_path: Path) -> None:
+    failed = opened(tmp_path)
+    failed.send(TOPIC, Messages.of(messages(*range(100, 200))))
+    with files_limited_to(1000), pytest.raises(TopicUnavailable):
+        failed.commit(b"")
+    commit(tmp_path, *range(200))
+    failed.close()
+    assert read(tmp_path) == [b"value-%d" % number for number in range(200)]
+
+
 def test_a_transaction_larger_than_memory_may_hold_is_one_transaction(tmp_path: Path) -> None:
     value = b"v" * (1 << 20)
     count = SPILL_BYTES // len(value) + 2

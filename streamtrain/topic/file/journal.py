@@ -13,6 +13,7 @@ from streamtrain.topic.base import TopicPartition
 from streamtrain.topic.file.commits import DamagedLineError, Entry, FormatLine, decode, encode
 from streamtrain.topic.file.errors import damaged
 from streamtrain.topic.file.state import CommittedState
+from streamtrain.topic.file.writing import write_at
 
 COMMITS = "commits"
 LOCK_WAIT_S = 0.01
@@ -72,14 +73,11 @@ class Journal:
 
     def append(self, entry: Entry) -> None:
         """Write one entry, durable with ``sync``, and apply it. Only under ``locked``."""
-        line = encode(entry)
-        written = os.pwrite(self._file, line, self._read_to)
-        if written < len(line):
-            written += os.pwrite(self._file, line[written:], self._read_to + written)
+        end = write_at(self._file, encode(entry), self._read_to)
         if self._sync:
             os.fdatasync(self._file)
         self.state.apply(entry)
-        self._read_to += written
+        self._read_to = end
 
     def close(self) -> None:
         """Let go of the file."""

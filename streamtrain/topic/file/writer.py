@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 import time
 import zlib
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from typing import IO
 
@@ -19,6 +20,7 @@ from streamtrain.topic.file import records
 from streamtrain.topic.file.commits import Committed, Created, End, Opened, Trimmed
 from streamtrain.topic.file.errors import damaged, os_errors
 from streamtrain.topic.file.journal import COMMITS, Journal, data_path
+from streamtrain.topic.file.writing import write_at
 from streamtrain.topic.names import check_name
 
 SPILL_BYTES = 64 << 20
@@ -61,7 +63,7 @@ class FileWriter:
         self._directory, self._name = directory, check_name(name, "writer")
         self._partitions, self._fsync, self._clock, self._sleep = partitions, fsync, clock, sleep
         self._pending: dict[TopicPartition, _Pending] = {}
-        self._files: dict[TopicPartition, IO[bytes]] = {}
+        self._files: dict[TopicPartition, FileIO] = {}
         self._failed = self._closed = False
         with os_errors(f"opening the topic directory {directory}"):
             directory.mkdir(parents=True, exist_ok=True)
@@ -123,7 +125,9 @@ class FileWriter:
 
     def abort(self) -> None:
         for pending in self._pending.values():
-            pending.frames.close()
+            # A temporary file writes what it has buffered although it is thrown away, and on a full disk it cannot.
+            with suppress(OSError):
+                pending.frames.close()
         self._pending.clear()
 
     def trim(self, source: TopicPartition, before_offset: int) -> None:
@@ -144,9 +148,10 @@ class FileWriter:
             return
         self._closed = True
         self.abort()
-        for file in self._files.values():
-            file.close()
-        self._journal.close()
+        # Nothing is left to write: an error says no more than the one that a commit has raised before.
+        for close in (*(file.close for file in self._files.values()), self._journal.close):
+            with suppress(OSError):
+                close()
 
     def _take_over(self) -> int:
         """Fence the writer before this one, and cut off what it left behind its last commit."""
@@ -184,19 +189,19 @@ class FileWriter:
     def _append(self, source: TopicPartition, pending: _Pending) -> End:
         """Write what is pending behind the committed records, durable with ``fsync``; where they end now."""
         file, begin = self._open_data(source), self._journal.state.extents[source].end
-        file.seek(begin.length)
+        length = begin.length
         pending.frames.seek(0)
-        shutil.copyfileobj(pending.frames, file, _COPY_BYTES)
-        file.flush()
+        while frames := pending.frames.read(_COPY_BYTES):
+            length = write_at(file.fileno(), frames, length)
         if self._fsync:
             os.fdatasync(file.fileno())
-        return End(begin.next_offset + pending.count, file.tell())
+        return End(begin.next_offset + pending.count, length)
 
-    def _open_data(self, source: TopicPartition) -> IO[bytes]:
+    def _open_data(self, source: TopicPartition) -> FileIO:
         """The data file, cut to its committed length: what lies beyond was left by a writer that died."""
         file = self._files.get(source)
         if file is None:
-            file = self._files[source] = data_path(self._directory, source).open("r+b")
+            file = self._files[source] = FileIO(data_path(self._directory, source), "r+")
         length, committed = os.fstat(file.fileno()).st_size, self._journal.state.extents[source].end.length
         if length < committed:
             raise damaged(data_path(self._directory, source), length, f"{committed} bytes were committed")
