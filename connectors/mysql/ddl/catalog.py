@@ -9,7 +9,7 @@ from enum import Enum
 from connectors.mysql.ddl.alter import altered
 from connectors.mysql.ddl.charsets import DEFAULT
 from connectors.mysql.ddl.columns import Session
-from connectors.mysql.ddl.keys import IndexDefinition, added, dropped, read_parts
+from connectors.mysql.ddl.keys import added, dropped, read_parts
 from connectors.mysql.ddl.tables import TableOptions, made, read_option, read_table
 from connectors.mysql.ddl.tokens import Cursor, NotUnderstood, tokenize
 from connectors.mysql.structure import Gap, Index, TableSchema
@@ -174,8 +174,7 @@ class _Statement:
         name = self._table()
 
         def change(schema: TableSchema) -> TableSchema:
-            columns, whole = read_parts(cursor)
-            definition = IndexDefinition(columns, unique, whole, index, if_missing=missing_only)
+            definition = replace(read_parts(cursor), unique=unique, name=index, if_missing=missing_only)
             others = dropped(schema.indexes, index, if_exists=True) if replaces else schema.indexes
             return _with_indexes(schema, added(others, [definition], schema.columns))
 

@@ -10,6 +10,7 @@ from connectors.mysql.ddl.tokens import Cursor, NotUnderstood
 from connectors.mysql.structure import PRIMARY, Column, Index
 
 _EXPRESSION_NAME = "functional_index"
+_OF_SET_LENGTH = {"char", "varchar", "binary", "varbinary"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,9 @@ class IndexDefinition:
     columns: tuple[str, ...]
     unique: bool = False
     whole: bool = True
+    """No part is an expression, or a period."""
+    prefixes: tuple[tuple[str, int], ...] = ()
+    """Columns of which only a beginning is in the index, with its length; all of it, if they are as long."""
     name: str | None = None
     foreign: bool = False
     """Of a foreign key: made only if no index begins with its columns."""
@@ -59,23 +63,25 @@ def read_constraint(cursor: Cursor) -> IndexDefinition | None:
     return _index(cursor, name=symbol if word == "UNIQUE" else None, unique=word == "UNIQUE")
 
 
-def read_parts(cursor: Cursor) -> tuple[tuple[str, ...], bool]:
-    """Read ``(a, b(10) DESC, (a + b))``: the columns, and whether every part is one whole."""
+def read_parts(cursor: Cursor) -> IndexDefinition:
+    """Read ``(a, b(10) DESC, (a + b))``, an index without more."""
     cursor.expect_symbol("(")
-    columns, whole = [], True
+    columns, prefixes, whole = [], [], True
     while True:
         if cursor.skip_parentheses():
             whole = False
         else:
             columns.append(cursor.name())
-            whole &= not cursor.skip_parentheses()
+            if cursor.accept_symbol("("):
+                prefixes.append((columns[-1], cursor.number()))
+                cursor.expect_symbol(")")
         cursor.accept_any("ASC", "DESC")
         if cursor.accept("WITHOUT", "OVERLAPS"):
             whole = False
         if not cursor.accept_symbol(","):
             break
     cursor.expect_symbol(")")
-    return tuple(columns), whole
+    return IndexDefinition(tuple(columns), whole=whole, prefixes=tuple(prefixes))
 
 
 def _index(cursor: Cursor, *, name: str | None, unique: bool) -> IndexDefinition:
@@ -85,37 +91,39 @@ def _index(cursor: Cursor, *, name: str | None, unique: bool) -> IndexDefinition
         name = name if name == PRIMARY else own
     if cursor.accept_any("USING", "TYPE"):
         cursor.name()
-    columns, whole = read_parts(cursor)
+    parts = read_parts(cursor)
     cursor.skip_to_comma()
-    return IndexDefinition(columns, unique, whole, name, if_missing=if_missing)
+    return replace(parts, unique=unique, name=name, if_missing=if_missing)
 
 
 def _foreign(cursor: Cursor, symbol: str | None) -> IndexDefinition:
     cursor.expect("KEY")
     if_missing = cursor.accept("IF", "NOT", "EXISTS")
     own = None if cursor.is_symbol("(") else cursor.name()
-    columns, whole = read_parts(cursor)
+    parts = read_parts(cursor)
     cursor.expect("REFERENCES")
     skip_reference(cursor)
-    return IndexDefinition(columns, whole=whole, name=symbol or own, foreign=True, if_missing=if_missing)
+    return replace(parts, name=symbol or own, foreign=True, if_missing=if_missing)
 
 
 def added(indexes: Iterable[Index], definitions: Sequence[IndexDefinition], columns: Sequence[Column]) -> list[Index]:
     """The indexes with those that are newly defined, their columns named as in ``columns``."""
     result = list(indexes)
-    names = {column.name.lower(): column.name for column in columns}
+    by_name = {column.name.lower(): column for column in columns}
     for definition in definitions:
         parts = tuple(definition.columns)
         if definition.foreign and any(_begins_with(index, parts) for index in result):
             continue
         if definition.if_missing and definition.name and find(result, definition.name) is not None:
             continue
-        missing = [part for part in parts if part.lower() not in names]
+        missing = [part for part in parts if part.lower() not in by_name]
         if missing:
             raise NotUnderstood(f"an index over {', '.join(missing)}, which the table does not have")
         name = definition.name or _free_name(result, parts[0] if parts else _EXPRESSION_NAME)
-        own = tuple(names[part.lower()] for part in parts)
-        index = Index(name, own, definition.unique, definition.whole, definition.foreign)
+        own = tuple(by_name[part.lower()].name for part in parts)
+        prefixes = ((by_name[part.lower()], length) for part, length in definition.prefixes)
+        whole = definition.whole and all(_is_all_of(column, length) for column, length in prefixes)
+        index = Index(name, own, definition.unique, whole, definition.foreign)
         result = [each for each in result if not (each.implicit and _begins_with(index, each.columns))]
         result.append(index)
     return result
@@ -150,6 +158,11 @@ def with_key_not_null(columns: Iterable[Column], indexes: Iterable[Index]) -> tu
     primary = find(indexes, PRIMARY)
     names = {name.lower() for name in primary.columns} if primary else set()
     return tuple(replace(each, nullable=False) if each.name.lower() in names else each for each in columns)
+
+
+def _is_all_of(column: Column, length: int) -> bool:
+    """Whether a prefix is the whole column, as both servers then take it. Of a TEXT it never is."""
+    return column.data_type in _OF_SET_LENGTH and length == column.width
 
 
 def _begins_with(index: Index, columns: Sequence[str]) -> bool:
