@@ -20,7 +20,7 @@ class TokenKind(Enum):
     """What a token is."""
 
     WORD = auto()
-    """A keyword or a name without quotes; numbers too."""
+    """A keyword or a name without quotes; numbers too, with the point that follows their digits and what follows it."""
     NAME = auto()
     """Between backticks."""
     DOUBLE = auto()
@@ -43,7 +43,7 @@ _PATTERN = r"""(?P<skip>\s+|\#[^\n]*|--(?=\s|$)[^\n]*|/\*(?!M?!).*?\*/|\*/)
       |`(?P<backtick>(?:[^`]|``)*)`
       |"(?P<double>{double})"
       |'(?P<single>{single})'
-      |(?P<word>[0-9A-Za-z_$\u0080-\U0010ffff]+)
+      |(?P<word>(?<!\.)[0-9]+\.[0-9]*(?:[eE][-+]?[0-9]+)?|[0-9A-Za-z_$\u0080-\U0010ffff]+)
       |(?P<other>.)"""
 _ESCAPING = re.compile(
     _PATTERN.format(double=r'(?:[^"\\]|\\.|"")*', single=r"(?:[^'\\]|\\.|'')*"), re.VERBOSE | re.DOTALL
