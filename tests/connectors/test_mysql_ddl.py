@@ -132,6 +132,7 @@ mariadb: ALTER ONLINE TABLE IF EXISTS checked WAIT 5 ADD COLUMN IF NOT EXISTS (a
 mariadb: CREATE UNIQUE INDEX IF NOT EXISTS u ON checked (b)
 mariadb: DROP INDEX IF EXISTS u ON checked
 mariadb: RENAME TABLE IF EXISTS nope TO nope2, checked WAIT 3 TO checked2
+mariadb: RENAME TABLE IF EXISTS nope TO checked2, checked2 TO checked, nope TO checked, checked TO checked2
 mysql: CREATE UNIQUE INDEX expression ON checked ((a + b), d)
 mysql: ALTER TABLE checked DROP INDEX expression, ALTER INDEX k INVISIBLE, ALTER CHECK mine ENFORCED
 CREATE TABLE replaced (a INT NOT NULL, b INT NOT NULL, c INT NOT NULL, UNIQUE k (a))

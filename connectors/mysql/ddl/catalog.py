@@ -284,14 +284,16 @@ class _Statement:
 
     def _rename(self) -> Iterator[TableChange]:
         cursor = self._cursor
-        cursor.accept("IF", "EXISTS")
+        if_exists = cursor.accept("IF", "EXISTS")
         while True:
             old = self._table()
             self._skip_wait()
             cursor.expect("TO")
             new = self._table()
-            schema = self._catalog.known(old)
-            yield self._moved(old, new, None if schema is None else renamed(schema, new))
+            tables, schema = self._catalog.tables, self._catalog.known(old)
+            # With another table in its way, the old one was missing.
+            if not if_exists or old in tables or new not in tables:
+                yield self._moved(old, new, None if schema is None else renamed(schema, new))
             if not cursor.accept_symbol(","):
                 return
 
