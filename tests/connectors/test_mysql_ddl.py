@@ -195,3 +195,34 @@ def test_the_session_decides_what_quotes_backslashes_and_timestamps_mean(followe
     followed.set("explicit_defaults_for_timestamp = 0")
     followed.session = replace(followed.session, sql_mode=0, explicit_timestamps=False)
     assert followed.run("CREATE TABLE s (a TIMESTAMP, b TIMESTAMP NULL, c TIMESTAMP DEFAULT '2000-01-01')") == ""
+
+
+INVISIBLE_KEY = "my_row_id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT INVISIBLE"
+ROW_KEY = f"{INVISIBLE_KEY}, a INT NOT NULL, PRIMARY KEY (my_row_id)"
+
+
+@pytest.mark.parametrize(
+    ("definition", "alteration"),
+    [
+        (f"({ROW_KEY})", "ADD c BIGINT UNSIGNED NOT NULL FIRST"),
+        (f"({ROW_KEY})", "ADD c INT FIRST, ADD d INT AFTER c, MODIFY a INT FIRST"),
+        (f"({ROW_KEY})", "MODIFY my_row_id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT, ADD c INT FIRST"),
+        (f"({ROW_KEY})", "ALTER my_row_id SET VISIBLE, ADD c INT FIRST"),
+        (f"({ROW_KEY})", "ENGINE = MyISAM, ADD c INT FIRST"),
+        (f"({ROW_KEY})", "DROP PRIMARY KEY, DROP my_row_id, ADD my_row_id INT PRIMARY KEY, ADD c INT FIRST"),
+        (f"({ROW_KEY}) ENGINE = MyISAM", "ADD c INT FIRST"),
+        (f"({ROW_KEY}) ENGINE = MyISAM", "ENGINE = InnoDB, ADD c INT FIRST"),
+        (f"({ROW_KEY.replace('UNSIGNED', 'UNSIGNED ZEROFILL')})", "ADD c INT FIRST"),
+        (f"({ROW_KEY.replace('INVISIBLE', '')})", "ADD c INT FIRST"),
+        (f"({ROW_KEY.replace('AUTO_INCREMENT', '')})", "ADD c INT FIRST"),
+        (f"({ROW_KEY.replace('(my_row_id)', '(my_row_id, a)')})", "ADD c INT FIRST"),
+        (f"({ROW_KEY.replace('(my_row_id)', '(a), UNIQUE (my_row_id)')})", "ADD c INT FIRST"),
+        (f"(a INT, {INVISIBLE_KEY}, PRIMARY KEY (my_row_id))", "ADD c INT FIRST"),
+    ],
+)
+def test_what_looks_like_a_generated_invisible_key_stays_the_first_column(
+    mysql: Database, mysql_database: str, definition: str, alteration: str
+) -> None:
+    with closing(Followed(mysql, mysql_database)) as followed:
+        assert followed.run(f"CREATE TABLE t {definition}") == ""
+        assert followed.run(f"ALTER TABLE t {alteration}") == ""

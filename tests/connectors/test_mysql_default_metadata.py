@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
+from connectors.mysql.address import address
+from connectors.mysql.connection import Connection
 from connectors.source import Change, SourceEvent
-from tests.connectors.mysql_capture import Kept, follow, source_for
+from tests.connectors.mysql_capture import Kept, account, follow, source_for
 from tests.servers import Database, PrivateMariaDB, PrivateMySQL
 
 pytestmark = pytest.mark.servers
@@ -84,3 +87,50 @@ def test_labels_that_the_log_itself_has_defined_are_what_a_restart_finds_on_the_
     follow(source_for(server, f"{database}.*"), kept)
     server.execute(INSERT_LABELLED, database=database)
     assert rows(follow(source_for(server, f"{database}.*"), kept)) == LABELLED_ROWS
+
+
+@pytest.mark.parametrize("metadata", ["MINIMAL", "FULL"])
+def test_an_invisible_key_that_the_server_hides_is_a_column_of_the_snapshot_as_of_the_log(
+    minimal_mysql: Database, metadata: str
+) -> None:
+    hidden = "GLOBAL show_gipk_in_create_table_and_information_schema"
+    with minimal_mysql.fresh_database() as database:
+        minimal_mysql.execute(f"SET GLOBAL binlog_row_metadata = {metadata}", f"SET {hidden} = OFF")
+        try:
+            minimal_mysql.execute(
+                "SET SESSION sql_generate_invisible_primary_key = ON",
+                "CREATE TABLE t (a INT, b INT)",
+                "INSERT INTO t VALUES (1, 2)",
+                database=database,
+            )
+            kept = Kept()
+            first = follow(source_for(minimal_mysql, f"{database}.t"), kept)
+            minimal_mysql.execute("INSERT INTO t VALUES (3, 4)", database=database)
+            second = follow(source_for(minimal_mysql, f"{database}.t"), kept)
+        finally:
+            minimal_mysql.execute("SET GLOBAL binlog_row_metadata = MINIMAL", f"SET {hidden} = ON")
+    assert rows([*first, *second]) == [{"my_row_id": 1, "a": 1, "b": 2}, {"my_row_id": 2, "a": 3, "b": 4}]
+    tables = [event.table for event in (*first, *second) if isinstance(event, Change)]
+    assert [[table.columns[index] for index in table.key] for table in tables] == [["my_row_id"]] * 2
+
+
+def test_a_session_of_an_account_without_rights_is_shown_invisible_keys(minimal_mysql: Database) -> None:
+    with account(minimal_mysql, "SELECT ON *.*") as url, closing(Connection(address(url))) as connection:
+        shown = connection.query("SELECT @@SESSION.show_gipk_in_create_table_and_information_schema")
+    assert shown == [("1",)]
+
+
+def test_columns_put_before_an_invisible_key_come_after_it(minimal_mysql: Database) -> None:
+    with minimal_mysql.fresh_database() as database:
+        minimal_mysql.execute("CREATE TABLE u (id INT PRIMARY KEY)", database=database)
+        kept = Kept()
+        follow(source_for(minimal_mysql, f"{database}.*"), kept)
+        minimal_mysql.execute(
+            "SET SESSION sql_generate_invisible_primary_key = ON",
+            "CREATE TABLE t (a BIGINT UNSIGNED)",
+            "ALTER TABLE t ADD c BIGINT UNSIGNED NOT NULL FIRST",
+            "INSERT INTO t VALUES (10, 20)",
+            database=database,
+        )
+        events = follow(source_for(minimal_mysql, f"{database}.*"), kept)
+    assert rows(events) == [{"my_row_id": 1, "c": 10, "a": 20}]

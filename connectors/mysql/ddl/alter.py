@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from connectors.mysql.charset_names import bytes_per_character
 from connectors.mysql.ddl.charsets import accept_charset, read_collation
 from connectors.mysql.ddl.columns import ColumnDefinition, Session, read_column, read_definition, read_place
+from connectors.mysql.ddl.invisible_key import begins_with_generated_key, keeps_generated_key
 from connectors.mysql.ddl.keys import (
     added,
     begins_constraint,
@@ -284,14 +285,24 @@ class _Alter:
             if placed.moved:
                 columns = [each for each in columns if each.name.lower() != column.name.lower()]
             columns.insert(_index_after(columns, placed.place), column)
+        engine = self._options.engine or schema.engine
+        self._keep_generated_key_first(columns, engine)
         names = [column.name.lower() for column in columns]
         if len(set(names)) < len(names):
             raise NotUnderstood("two columns would have one name: the table is not what the log makes of it")
         indexes = with_columns_renamed(self._indexes, self._new_names())
         indexes = added(indexes, self._new.indexes, columns)
-        engine = self._options.engine or schema.engine
         built = made(self._name, columns, indexes, charset=charset, engine=engine)
         return replace(built, versioned=schema.versioned)
+
+    def _keep_generated_key_first(self, columns: list[Column], engine: str) -> None:
+        name = self._schema.columns[0].name.lower()
+        if (
+            name not in self._gone
+            and keeps_generated_key(engine)
+            and begins_with_generated_key(self._schema, self._session.dialect)
+        ):
+            columns.sort(key=lambda column: column.name.lower() != name)
 
     def _kept(self, charset: str | None) -> list[Column]:
         kept = []
