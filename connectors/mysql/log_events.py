@@ -25,6 +25,11 @@ class LogEvents:
         self._plain: tuple[bytes, list[Found]] = (b"", [])
         """What is left of the transactions that were found whole, the next one last, and the bytes in which they lie."""
 
+    @property
+    def received(self) -> int:
+        """Bytes that have arrived, of events that are not whole yet too."""
+        return self._packets.received
+
     def read(self, timeout_s: float, largest: int = 0) -> Event | None:
         """The next event; None if none came within ``timeout_s``, or after the end.
 

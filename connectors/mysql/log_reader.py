@@ -51,6 +51,11 @@ class LogReader:
         """Whether all up to the log's end has been read, where that was asked for."""
         return self._ended
 
+    @property
+    def received(self) -> int:
+        """As that of ``LogEvents``."""
+        return self._events.received
+
     def read(self, timeout_s: float, largest: int = 0) -> Event | None:
         """As ``LogEvents.read``."""
         return self._events.read(timeout_s, largest)

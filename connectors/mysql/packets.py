@@ -44,6 +44,8 @@ class PacketReader:
         self._socket = sock
         self._timeout_before = sock.gettimeout()
         self._doing = doing
+        self.received = 0
+        """Bytes that have arrived since."""
         self._data = b""
         self._at = 0
         self._sequence = 1
@@ -126,6 +128,7 @@ class PacketReader:
                     raise self._broken("the server closed the connection")
                 chunks.append(chunk)
                 held += len(chunk)
+                self.received += len(chunk)
         except (TimeoutError, BlockingIOError, ssl.SSLWantReadError):
             return False
         except OSError as error:

@@ -105,7 +105,9 @@ class BinlogStream:
         )
         self._watch = StructureWatch(schema_log, server, settings.captured, connect)
         self._watch.begin(position)
-        self._silent_s = 0.0
+        self._received = -1
+        self._silent_since_s = 0.0
+        """When nothing was found for the first time since so many bytes were ``_received``."""
         self._failure: StreamtrainError | None = None
         self._again: LogReader | None = None
         self._wanted: LogPosition | None = None
@@ -177,9 +179,8 @@ class BinlogStream:
             else:
                 event = self._read_again(self._again)
             if event is None:
-                self._listen(wait_s)
+                self._listen(clock())
                 return
-            self._silent_s = 0.0
             if isinstance(event, TableMap) and self._again is None:
                 self._watch.saw(event, transactions.position)
             transactions.accept(event)
@@ -238,7 +239,10 @@ class BinlogStream:
             if reader is not None:
                 reader.close()
 
-    def _listen(self, silent_s: float) -> None:
-        self._silent_s += silent_s
-        if self._silent_s >= self._settings.silence_s:
-            raise SourceUnavailable(f"{self._doing}: not even a heartbeat for {self._silent_s:.0f} s")
+    def _listen(self, now_s: float) -> None:
+        """Nothing has arrived that was not read. What comes while nobody reads is found by the next read: that is no silence."""
+        if self._log.received != self._received:
+            self._received, self._silent_since_s = self._log.received, now_s
+        silent_s = now_s - self._silent_since_s
+        if silent_s >= self._settings.silence_s:
+            raise SourceUnavailable(f"{self._doing}: not even a heartbeat for {silent_s:.0f} s")

@@ -431,12 +431,6 @@ def test_the_servers_own_id_is_refused(sql_server: Database) -> None:
         source_for(sql_server, "shop.*", server_id=sql_server.execute("SELECT @@server_id")[0][0]).open(None)
 
 
-def test_a_server_that_falls_silent_is_given_up(sql_server: Database, table: str) -> None:
-    source = source_for(sql_server, table, snapshot="no_data", heartbeat_s=3600.0, silence_s=0.3)
-    with opened(source), pytest.raises(SourceUnavailable, match="heartbeat"):
-        read_for_long(source)
-
-
 def test_tls_is_used_as_the_url_says(mysql: Database, mysql_database: str) -> None:
     mysql.execute("CREATE TABLE events (id INT PRIMARY KEY, v VARCHAR(200))", *inserts(1, 3), database=mysql_database)
     for mode, encrypted in (("disabled", False), ("required", True)):
