@@ -15,6 +15,7 @@ import orjson
 import urllib3
 
 from streamtrain.errors import AccessDenied, ConfigError, FatalError, SchemaRefused, TopicUnavailable
+from streamtrain.tls import refusal
 
 _ACCEPT = "application/vnd.schemaregistry.v1+json"
 _CONNECT_S = 5.0
@@ -110,9 +111,11 @@ class Registry:
         try:
             answer = self._http.request(method, url, body=content, headers=headers, redirect=False)
         except urllib3.exceptions.SSLError as error:
-            raise ConfigError(
-                f"no TLS connection to {self.where}: {_reason(error)}", hint="see topic.registry.ca, and https or http"
-            ) from None
+            said, refused = f"no TLS connection to {self.where}: {_reason(error)}", refusal(error, "topic.registry")
+            if refused is None or not refused.final:
+                # A node that is restarted cuts handshakes off.
+                raise TopicUnavailable(said) from None
+            raise ConfigError(said, hint="see topic.registry.ca, and https or http") from None
         except urllib3.exceptions.HTTPError as error:
             raise TopicUnavailable(f"{self.where} does not answer: {_reason(error)}") from None
         document = _document(answer.data)

@@ -92,7 +92,10 @@ class Refusal:
 
 
 def refusal(failure: BaseException | None, section: str) -> Refusal | None:
-    """What to make of a driver's error if TLS is behind it; else None. ``section`` holds the settings."""
+    """What to make of the error of a driver, or of a client of HTTP, if TLS is behind it; else None.
+
+    ``section`` holds the settings.
+    """
     error = _handshake_error(failure)
     reason, said = _told(failure) if error is None else (error.reason or "", getattr(error, "verify_message", ""))
     distrusted = f"set {section}.cert and {section}.key to a certificate that it trusts"

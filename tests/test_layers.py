@@ -25,7 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "streamtrain.tls": set(),
     "streamtrain.login": {"streamtrain.tls"},
     "streamtrain.avro": {"streamtrain.envelope"},
-    "streamtrain.registry": set(),
+    "streamtrain.registry": {"streamtrain.tls"},
     "streamtrain.deserializing": {"streamtrain.avro", "streamtrain.topic"},
     "streamtrain.topic": set(),
     "streamtrain.tensors": set(),

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from streamtrain.errors import AccessDenied, ConfigError, SchemaRefused, TopicUnavailable
 from streamtrain.registry import Registry, RegistrySettings
+from tests.servers.certificates import Authority
 from tests.servers.registry import SmallRegistry
 
 FIELDS = [{"name": "id", "type": "int"}]
@@ -25,6 +31,24 @@ def nowhere() -> str:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@contextmanager
+def hanging_up(attempts: int) -> Iterator[str]:
+    """The URL of a node that ends as many connections within their handshakes."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            for _ in range(attempts):
+                connection, _peer = listener.accept()
+                with connection:
+                    # What has not been read would make a reset of the end.
+                    connection.recv(1 << 16)
+
+        serving = threading.Thread(target=serve, daemon=True)
+        serving.start()
+        yield f"https://127.0.0.1:{listener.getsockname()[1]}"
+        serving.join()
 
 
 def test_a_schema_is_registered_and_read_back_in_every_registry(registry_url: str) -> None:
@@ -84,6 +108,19 @@ def test_the_next_node_is_asked_where_one_does_not_answer_and_stays_the_first(sm
     with pytest.raises(TopicUnavailable) as failed:
         client(dead, nowhere()).schema(1)
     assert failed.value.message.count("does not answer") == 2
+
+
+def test_a_node_that_hangs_up_in_the_handshake_is_passed_over_and_can_be_asked_again(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    certificate = authority.certify("registry", "127.0.0.1")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate.cert, certificate.key)
+    with SmallRegistry(tls=context) as running, hanging_up(2) as restarted:
+        assert client(restarted, running.url, ca=str(authority.ca)).register("s", SCHEMA) == 1
+        with pytest.raises(TopicUnavailable, match=r"no TLS connection.*EOF"):
+            client(restarted, ca=str(authority.ca)).schema(1)
+        with pytest.raises(ConfigError, match="CERTIFICATE_VERIFY_FAILED"):
+            client(running.url).schema(1)
 
 
 def test_a_wrong_login_stops_and_is_not_shown(small_registry: SmallRegistry) -> None:

@@ -7,6 +7,7 @@ https://docs.confluent.io/platform/current/schema-registry/develop/api.html
 from __future__ import annotations
 
 import json
+import ssl
 import sys
 import threading
 from base64 import b64encode
@@ -98,7 +99,7 @@ class _Server(ThreadingHTTPServer):
 class SmallRegistry:
     """The server. ``login`` is what clients must send as ``Authorization``; ``requests`` counts those that were answered."""
 
-    def __init__(self, port: int = 0, schemas: Schemas | None = None) -> None:
+    def __init__(self, port: int = 0, schemas: Schemas | None = None, tls: ssl.SSLContext | None = None) -> None:
         self.schemas = schemas or Schemas()
         self.requests: list[str] = []
         self.login: str | None = None
@@ -119,7 +120,9 @@ class SmallRegistry:
 
         self._server = _Server(("127.0.0.1", port), Handler)
         self.port = self._server.server_address[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
 
     def __enter__(self) -> Self:
