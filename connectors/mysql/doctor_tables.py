@@ -72,7 +72,7 @@ def _absent(connection: Connection, pattern: str) -> Check:
         return Check(f"mysql right to read {pattern}", "fail", "missing", "SELECT", error.hint)
     except SourceUnavailable:
         return Check(f"mysql table {pattern}", "fail", "not there", "a table", "create it, or correct source.include")
-    return Check(f"mysql table {pattern}", "fail", "a view", "a table", "name the tables behind the view")
+    return Check(f"mysql table {pattern}", "fail", "a view or a sequence", "a table", "name the tables behind the view")
 
 
 def _readable(connection: Connection, schema: TableSchema) -> Check:

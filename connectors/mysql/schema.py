@@ -30,20 +30,26 @@ _INDEXES = "SELECT TABLE_NAME, INDEX_NAME, NON_UNIQUE, COLUMN_NAME, SUB_PART FRO
 
 def tables(connection: Connection, captures: Callable[[str, str], bool]) -> list[TableSchema]:
     """The tables for which ``captures(database, name)`` holds, by name. Views are none. Needs SELECT on them."""
+    return [found for found in tables_and_sequences(connection, captures) if not found.sequence]
+
+
+def tables_and_sequences(connection: Connection, captures: Callable[[str, str], bool]) -> list[TableSchema]:
+    """As ``tables``, with MariaDB's sequences, whose rows are logged as those of tables."""
     return _tables(connection, captures, None)
 
 
 def one_table(connection: Connection, database: str, name: str) -> TableSchema | None:
     """The table of this name; None if there is none. No other table is looked at, which may be locked for long."""
     found = _tables(connection, lambda *seen: seen == (database, name), (database, name))
-    return found[0] if found else None
+    return found[0] if found and not found[0].sequence else None
 
 
 def _tables(connection: Connection, captures: Callable[[str, str], bool], only: _Name | None) -> list[TableSchema]:
     found = {
-        (database, name): (engine or "", kind == "SYSTEM VERSIONED", collation and charset_of_collation(collation))
+        (database, name): (engine or "", kind, collation and charset_of_collation(collation))
         for database, name, engine, kind, collation in connection.query(
-            f"{_TABLES} WHERE TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED'){_and(only or ())}", only or ()
+            f"{_TABLES} WHERE TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED', 'SEQUENCE'){_and(only or ())}",
+            only or (),
         )
         if database.lower() not in SYSTEM_DATABASES and captures(database, name)
     }
@@ -55,12 +61,13 @@ def _tables(connection: Connection, captures: Callable[[str, str], bool], only: 
         _add_columns(connection, chosen, columns, marked)
         _add_indexes(connection, chosen, indexes)
     schemas = []
-    for name, (engine, versioned, charset) in sorted(found.items()):
+    for name, (engine, kind, charset) in sorted(found.items()):
         if own := columns.get(name):
             own = _with_true_labels(connection, name, own)
             sorted_indexes = _with_marked_first(own, indexes[name], marked[name])
             table = Table(*name, columns=tuple(column.name for column in own), key=key_of(own, sorted_indexes))
-            schemas.append(TableSchema(table, tuple(own), engine, versioned, charset, sorted_indexes))
+            schema = TableSchema(table, tuple(own), engine, charset=charset, indexes=sorted_indexes)
+            schemas.append(replace(schema, versioned=kind == "SYSTEM VERSIONED", sequence=kind == "SEQUENCE"))
     return schemas
 
 

@@ -25,7 +25,7 @@ from connectors.mysql.schema_notes import (
     table_note,
 )
 from connectors.mysql.server import Flavor, Server
-from connectors.mysql.structure import Gap, TableSchema
+from connectors.mysql.structure import Gap, TableSchema, is_sequence
 from connectors.topic_owners import TopicOwners
 
 _EXPLICIT_TIMESTAMPS = {Flavor.MYSQL: (8, 0, 2), Flavor.MARIADB: (10, 10, 0)}
@@ -71,7 +71,7 @@ class SchemaLog:
                 self._kept_databases[name[0]] = read_database(key, note)
         self._catalog.tables = dict(self._kept_tables)
         self._catalog.databases = dict(self._kept_databases)
-        self._topics.begin(name for name in self._kept_tables if self._captured(*name))
+        self._topics.begin(name for name in self._kept_tables if self.publishes(*name))
 
     def fill(self, schemas: Iterable[TableSchema], databases: Mapping[str, str]) -> None:
         """Begin with these tables and character sets of databases, and nothing else."""
@@ -103,10 +103,14 @@ class SchemaLog:
 
     def captures(self, database: str, name: str) -> bool:
         """Whether a table is captured, of which there are rows. It is the one of its topic from now on."""
-        captured = self._captured(database, name)
-        if captured:
+        published = self.publishes(database, name)
+        if published:
             self._topics.claim((database, name))
-        return captured
+        return published
+
+    def publishes(self, database: str, name: str) -> bool:
+        """As ``captures``, without a claim to the topic. A sequence is none of the tables."""
+        return self._captured(database, name) and not is_sequence(self._catalog.tables.get((database, name)))
 
     def apply(self, event: Query) -> list[TableChange]:
         """Carry out a statement of the log; what it did to which tables, in order.

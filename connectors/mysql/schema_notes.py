@@ -1,7 +1,7 @@
 """The schema log as it is kept: a small JSON document for each table and each database.
 
 A table's is ``{"format": 1, "columns": [[name, type, charset, flags], …], "indexes": [[name, columns, unique, whole, implicit], …],
-"engine": …, "charset": …, "versioned": …}``, or ``{"format": 1, "gap": why}`` where its structure is not known; a
+"engine": …, "charset": …, "versioned": …}``, with ``"sequence": true`` for a sequence, or ``{"format": 1, "gap": why}`` where its structure is not known; a
 database's is ``{"format": 1, "charset": …}``.
 """
 
@@ -57,7 +57,8 @@ def table_note(entry: TableSchema | Gap) -> bytes:
     ]
     indexes = [[each.name, each.columns, each.unique, each.whole, each.implicit] for each in entry.indexes]
     document = {"format": _FORMAT, "columns": columns, "indexes": indexes, "engine": entry.engine}
-    return orjson.dumps(document | {"charset": entry.charset, "versioned": entry.versioned})
+    document |= {"charset": entry.charset, "versioned": entry.versioned}
+    return orjson.dumps(document | ({"sequence": True} if entry.sequence else {}))
 
 
 def database_note(charset: str) -> bytes:
@@ -88,7 +89,15 @@ def read_table(key: str, note: bytes, database: str, name: str) -> TableSchema |
             for index, own, unique, whole, implicit in document["indexes"]
         )
         table = Table(database, name, tuple(each.name for each in columns), key_of(columns, indexes))
-        return TableSchema(table, columns, document["engine"], document["versioned"], document["charset"], indexes)
+        return TableSchema(
+            table,
+            columns,
+            document["engine"],
+            document["versioned"],
+            document["charset"],
+            indexes,
+            sequence=bool(document.get("sequence")),
+        )
     except (KeyError, TypeError, ValueError):
         raise _foreign(key) from None
 

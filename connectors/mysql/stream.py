@@ -222,7 +222,7 @@ class BinlogStream:
 
     def _find_prepared(self, xid: str, before: LogPosition) -> PreparedXa:
         # Tables had other names there, which are not claims to their topics now.
-        return find_prepared(self._connect, lambda: EventDecoder(self._settings.captured), self._server, xid, before)
+        return find_prepared(self._connect, lambda: EventDecoder(self._schema_log.publishes), self._server, xid, before)
 
     def _table_of(self, database: str, name: str) -> Table:
         known = self._schema_log.schema_of(database, name)

@@ -130,6 +130,8 @@ class TableSchema:
     """That of text columns which are added without one; None if it is not known."""
     indexes: tuple[Index, ...] = ()
     """In the server's order; see ``in_order``."""
+    sequence: bool = False
+    """A MariaDB SEQUENCE: its row, which is logged as a table's, is the server's bookkeeping, and is not captured."""
 
     @property
     def transactional(self) -> bool:
@@ -142,6 +144,11 @@ class Gap:
     """Stands where the structure of a table is not known."""
 
     reason: str
+
+
+def is_sequence(entry: TableSchema | Gap | None) -> bool:
+    """Whether what is known of a name is that it is a sequence's."""
+    return isinstance(entry, TableSchema) and entry.sequence
 
 
 def key_of(columns: Sequence[Column], indexes: Iterable[Index]) -> tuple[int, ...]:

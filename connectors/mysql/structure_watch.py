@@ -118,5 +118,9 @@ def _differing(
 ) -> list[str]:
     """Tables with other columns than are there. A gap differs from nothing: it stops by itself."""
     shown = {(each.table.database, each.table.name): each.columns for each in found.schemas}
-    known = {name: entry.columns for name, entry in entries.items() if isinstance(entry, TableSchema) and of(*name)}
+    known = {
+        name: entry.columns
+        for name, entry in entries.items()
+        if isinstance(entry, TableSchema) and not entry.sequence and of(*name)
+    }
     return [".".join(name) for name, columns in sorted(known.items()) if shown.get(name) != columns]

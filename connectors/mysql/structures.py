@@ -10,7 +10,7 @@ from connectors.mysql.connection import Connection, quote_table
 from connectors.mysql.origin import LogPlace, OriginWriter
 from connectors.mysql.position import LogPosition
 from connectors.mysql.preflight import look_into, names_columns
-from connectors.mysql.schema import database_charsets, tables
+from connectors.mysql.schema import database_charsets, tables_and_sequences
 from connectors.mysql.schema_changes import snapshot_change
 from connectors.mysql.schema_log import SchemaLog
 from connectors.mysql.server import Server, log_end
@@ -28,6 +28,7 @@ class Structures:
 
     position: LogPosition
     schemas: list[TableSchema]
+    sequences: list[TableSchema]
     databases: dict[str, str]
 
 
@@ -51,8 +52,10 @@ def structures_at(connection: Connection, captures: Captures, take_position: Cal
     raise SourceUnavailable("captured tables are created or altered all the time", hint="try again")
 
 
-def _look(connection: Connection, captures: Captures) -> tuple[list[TableSchema], dict[str, str]]:
-    return tables(connection, captures), database_charsets(connection)
+def _look(connection: Connection, captures: Captures) -> tuple[list[TableSchema], list[TableSchema], dict[str, str]]:
+    found = tables_and_sequences(connection, captures)
+    schemas = [each for each in found if not each.sequence]
+    return schemas, [each for each in found if each.sequence], database_charsets(connection)
 
 
 def adopt_missing(
@@ -64,7 +67,9 @@ def adopt_missing(
     logged since ``start``; if something has, the table's structure is not known.
     """
     missing = [
-        each for each in tables(connection, captures) if (each.table.database, each.table.name) not in log.entries
+        each
+        for each in tables_and_sequences(connection, captures)
+        if (each.table.database, each.table.name) not in log.entries
     ]
     if not missing:
         return
@@ -74,6 +79,10 @@ def adopt_missing(
         name = (schema.table.database, schema.table.name)
         if name not in log.entries:
             log.put(name, schema if known else Gap(f"it was not captured yet at {start}"))
+    for schema in found.sequences:  # if it was none at ``start``, the statements of the log are there to tell
+        name = (schema.table.database, schema.table.name)
+        if name not in log.entries:
+            log.put(name, schema)
     log.add_databases(found.databases)
 
 

@@ -9,8 +9,9 @@ import pytest
 
 from connectors.mysql.address import address
 from connectors.mysql.connection import Connection
-from connectors.source import Change, SourceEvent
-from tests.connectors.mysql_capture import Kept, account, follow, source_for
+from connectors.source import Change, SchemaChange, SourceEvent
+from streamtrain.envelope import Op
+from tests.connectors.mysql_capture import Kept, account, follow, read_to_end, source_for
 from tests.servers import Database, PrivateMariaDB, PrivateMySQL
 
 pytestmark = pytest.mark.servers
@@ -134,3 +135,88 @@ def test_columns_put_before_an_invisible_key_come_after_it(minimal_mysql: Databa
         )
         events = follow(source_for(minimal_mysql, f"{database}.*"), kept)
     assert rows(events) == [{"my_row_id": 1, "c": 10, "a": 20}]
+
+
+SEQUENCE_COLUMNS = (
+    "next_not_cached_value BIGINT(21) NOT NULL, minimum_value BIGINT(21) NOT NULL, maximum_value BIGINT(21) NOT NULL,"
+    " start_value BIGINT(21) NOT NULL, increment BIGINT(21) NOT NULL, cache_size BIGINT(21) UNSIGNED NOT NULL,"
+    " cycle_option TINYINT(1) UNSIGNED NOT NULL, cycle_count BIGINT(21) NOT NULL"
+)
+SEQUENCES = (
+    "INSERT INTO t VALUES (1, NEXT VALUE FOR old)",
+    "CREATE SEQUENCE s START WITH 5 CACHE 1",
+    "INSERT INTO t VALUES (2, NEXT VALUE FOR s), (3, NEXT VALUE FOR s)",
+    "RENAME TABLE s TO x, t TO s, old TO t",
+    "INSERT INTO s VALUES (4, NEXT VALUE FOR t)",
+    "RENAME TABLE t TO old, s TO t, x TO s",
+    "CREATE TABLE alike LIKE s",
+    f"CREATE TABLE made ({SEQUENCE_COLUMNS}) SEQUENCE = 1",
+    "INSERT INTO made VALUES (20, 1, 100, 20, 1, 1, 0, 0)",
+    "INSERT INTO t VALUES (5, NEXT VALUE FOR made), (6, NEXT VALUE FOR alike)",
+    "ALTER TABLE alike RENAME TO like_it",
+    "CREATE OR REPLACE SEQUENCE like_it START WITH 30",
+    "INSERT INTO t VALUES (7, NEXT VALUE FOR like_it)",
+    "DROP SEQUENCE s",
+    "DROP TABLE like_it",
+    "CREATE TABLE s (id INT PRIMARY KEY, v BIGINT)",
+    "INSERT INTO s VALUES (8, 8)",
+)
+
+
+@pytest.fixture(params=["minimal_mariadb", "mariadb"])
+def with_sequences(request: pytest.FixtureRequest) -> Database:
+    found: Database = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.mark.parametrize("max_rows", [8_192, 1])
+def test_the_rows_of_sequences_are_no_changes_whatever_names_they_are_given(
+    with_sequences: Database, max_rows: int
+) -> None:
+    with with_sequences.fresh_database() as database:
+        options = {"include_schema_changes": True, "max_rows": max_rows}
+        with_sequences.execute(
+            "CREATE SEQUENCE old CACHE 1", "CREATE TABLE t (id INT PRIMARY KEY, v BIGINT)", database=database
+        )
+        kept = Kept()
+        found = follow(source_for(with_sequences, f"{database}.*", **options), kept)
+        for statement in SEQUENCES:
+            with_sequences.execute(statement, database=database)
+        while len(rows(found)) < 8:
+            found += follow(
+                source_for(with_sequences, f"{database}.*", **options), kept, batches=1 if max_rows == 1 else None
+            )
+    assert rows(found) == [{"id": n, "v": v} for n, v in enumerate((1, 5, 6, 2, 20, 1, 30, 8), start=1)]
+    told = [
+        (each["type"], each["id"]) for event in found if isinstance(event, SchemaChange) for each in event.table_changes
+    ]
+    assert told == [
+        ("CREATE", f'"{database}"."t"'),
+        ("ALTER", f'"{database}"."s"'),
+        ("ALTER", f'"{database}"."t"'),
+        ("CREATE", f'"{database}"."s"'),
+    ]
+
+
+def test_a_sequence_that_becomes_a_table_is_captured_from_then_on(with_sequences: Database) -> None:
+    with with_sequences.fresh_database() as database:
+        with_sequences.execute("CREATE SEQUENCE s CACHE 1", database=database)
+        with closing(source_for(with_sequences, f"{database}.*")) as source:
+            source.open(None)
+            with_sequences.execute(
+                "SELECT NEXT VALUE FOR s", "ALTER TABLE s SEQUENCE = 0", "DELETE FROM s", database=database
+            )
+            with_sequences.execute("INSERT INTO s VALUES (20, 1, 100, 20, 1, 1, 0, 0)", database=database)
+            changes, _ = read_to_end(source)
+    assert [change.op for change in changes] == [Op.DELETE, Op.CREATE]
+    assert rows(list(changes))[0]["next_not_cached_value"] == 20
+
+
+def test_a_sequence_is_taken_up_where_what_was_kept_does_not_know_it(with_sequences: Database) -> None:
+    with with_sequences.fresh_database() as database:
+        with_sequences.execute("CREATE SEQUENCE s CACHE 1", "CREATE TABLE t (id INT PRIMARY KEY)", database=database)
+        kept = Kept()
+        follow(source_for(with_sequences, f"{database}.*"), kept)
+        del kept.notes[f"schema/{database}.s"]
+        with_sequences.execute("SELECT NEXT VALUE FOR s", "INSERT INTO t VALUES (1)", database=database)
+        assert rows(follow(source_for(with_sequences, f"{database}.*"), kept)) == [{"id": 1}]

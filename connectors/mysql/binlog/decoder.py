@@ -75,7 +75,7 @@ class _Mapped(NamedTuple):
     compiled: CompiledTable | None = None
     """None if the table is not wanted, or its rows are skimmed."""
     schema: TableSchema | Gap | None = None
-    """As the schema log had it when this was compiled."""
+    """As the schema log had it then; whether it is wanted may hang on it."""
 
 
 class EventDecoder:
@@ -88,7 +88,7 @@ class EventDecoder:
         schema_of: Callable[[str, str], TableSchema | Gap | None] = lambda _database, _table: None,
         modes: ValueModes = DEFAULT_MODES,
     ) -> None:
-        """``wanted(database, table)``: whose rows to decode; the answer must not change.
+        """``wanted(database, table)``: whose rows to decode; the answer must not change, but together with ``schema_of``'s.
 
         ``key_columns``: a key for ``database.table``, by column names, in place of its primary key.
 
@@ -256,9 +256,11 @@ class EventDecoder:
     def _mapped(self, description: bytes) -> _Mapped:
         """What a TABLE_MAP describes."""
         mapped = self._maps.get(description)
+        if mapped is not None and mapped.schema is not self._schema_of(mapped.database, mapped.name):
+            mapped = None
         if self.skim:
             return mapped or self._named(Reader(description))
-        if mapped is None or (mapped.compiled and mapped.schema is not self._schema_of(mapped.database, mapped.name)):
+        if mapped is None:
             mapped = self._read_map(description)
             if len(self._maps) >= _MAX_MAPS:
                 self._maps.clear()
@@ -268,7 +270,7 @@ class EventDecoder:
     def _named(self, reader: Reader) -> _Mapped:
         reader.uint(2)
         database, name = reader.terminated_text(), reader.terminated_text()
-        return _Mapped(database, name, self._wanted(database, name))
+        return _Mapped(database, name, self._wanted(database, name), schema=self._schema_of(database, name))
 
     def _read_map(self, description: bytes) -> _Mapped:
         reader = Reader(description)
@@ -278,14 +280,13 @@ class EventDecoder:
         database, name = named.database, named.name
         mariadb = self._format is not None and self._format.mariadb
         try:
-            schema = self._schema_of(database, name)
-            layout = shown(read_layout(reader, database, name, mariadb=mariadb, schema=schema), self._modes)
+            layout = shown(read_layout(reader, database, name, mariadb=mariadb, schema=named.schema), self._modes)
             decode = compile_rows_decoder(layout)
             table = self._with_own_key(layout.table)
         except _UNDECODABLE as error:
             raise _within(f"table {database}.{name}", error) from error
         compiled = CompiledTable(table, layout, (1 << len(table.columns)) - 1, decode, {})
-        return named._replace(compiled=compiled, schema=schema)
+        return named._replace(compiled=compiled)
 
     def _with_own_key(self, table: Table) -> Table:
         names = self._key_columns.get(table.full_name)

@@ -293,7 +293,8 @@ class _Alter:
         indexes = with_columns_renamed(self._indexes, self._new_names())
         indexes = added(indexes, self._new.indexes, columns)
         built = made(self._name, columns, indexes, charset=charset, engine=engine)
-        return replace(built, versioned=schema.versioned)
+        sequence = schema.sequence if self._options.sequence is None else self._options.sequence
+        return replace(built, versioned=schema.versioned, sequence=sequence)
 
     def _keep_generated_key_first(self, columns: list[Column], engine: str) -> None:
         name = self._schema.columns[0].name.lower()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -10,9 +10,10 @@ from connectors.mysql.ddl.alter import altered
 from connectors.mysql.ddl.charsets import DEFAULT
 from connectors.mysql.ddl.columns import Session
 from connectors.mysql.ddl.keys import added, dropped, read_parts
+from connectors.mysql.ddl.sequences import sequence_schema
 from connectors.mysql.ddl.tables import TableOptions, made, read_option, read_table
 from connectors.mysql.ddl.tokens import Cursor, NotUnderstood, tokenize
-from connectors.mysql.structure import Gap, Index, TableSchema
+from connectors.mysql.structure import Gap, Index, TableSchema, is_sequence
 
 NO_BACKSLASH_ESCAPES = 1 << 20
 """The bit of ``sql_mode``: a backslash in a string is one."""
@@ -59,12 +60,14 @@ class Catalog:
     def apply(self, sql: str, database: str, session: Session) -> list[TableChange]:
         """Carry out a statement that was run with ``database`` as the default, and succeeded; what it did, in order.
 
-        A table whose part of it is not understood becomes a Gap. Raises NotUnderstood if not even the table can be told.
+        A table whose part of it is not understood becomes a Gap. What it did to sequences is not told. Raises NotUnderstood
+        if not even the table can be told.
         """
         escapes = not session.sql_mode & NO_BACKSLASH_ESCAPES
         cursor = Cursor(tokenize(sql, session.dialect, backslash_escapes=escapes))
-        run = _Statement(self, cursor, database, session).run()
-        return list(run)
+        sequences = {name for name, entry in self.tables.items() if is_sequence(entry)}
+        changes = _Statement(self, cursor, database, session).run()
+        return [change for change in changes if not _about_sequence(change, sequences)]
 
     def stored(self, name: Name) -> Name:
         """A table's name as the server stores it."""
@@ -127,6 +130,8 @@ class _Statement:
             self._create_database()
         elif cursor.accept("TABLE"):
             yield from self._create_table(replaces=replaces)
+        elif cursor.accept("SEQUENCE"):
+            self._create_sequence(replaces=replaces)
         else:
             while cursor.accept_any("ONLINE", "OFFLINE", "FULLTEXT", "SPATIAL", "VECTOR"):
                 pass
@@ -151,6 +156,12 @@ class _Statement:
         if schema is None or schema != existing:  # equal to it is a CREATE … SELECT that is read a second time
             self._catalog.put(name, schema, reason)
             yield TableChange(ChangeKind.CREATE, name, schema)
+
+    def _create_sequence(self, *, replaces: bool) -> None:
+        missing_only = self._cursor.accept("IF", "NOT", "EXISTS")
+        name = self._table()
+        if replaces or not missing_only or name not in self._catalog.tables:
+            self._catalog.tables[name] = sequence_schema(name)
 
     def _new_table(self, name: Name) -> TableSchema:
         cursor = self._cursor
@@ -262,7 +273,7 @@ class _Statement:
             self._catalog.databases.pop(database, None)
             for name in [name for name in self._catalog.tables if name[0] == database]:
                 yield self._dropped(name)
-        elif cursor.accept_any("TABLE", "TABLES"):
+        elif cursor.accept_any("TABLE", "TABLES", "SEQUENCE"):
             cursor.accept("IF", "EXISTS")
             names = [self._table()]
             while cursor.accept_symbol(","):
@@ -320,6 +331,11 @@ class _Statement:
             self._cursor.next()
         else:
             self._cursor.accept("NOWAIT")
+
+
+def _about_sequence(change: TableChange, before: Collection[Name]) -> bool:
+    """Whether a change is of what is a sequence, or of one that is dropped, of those that there were ``before``."""
+    return is_sequence(change.schema) or (change.kind is ChangeKind.DROP and change.name in before)
 
 
 def renamed(schema: TableSchema, name: Name) -> TableSchema:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from connectors.mysql.ddl.charsets import DEFAULT, accept_charset, read_collation
 from connectors.mysql.ddl.columns import ColumnDefinition, Session, read_column
@@ -16,11 +16,12 @@ _OPTIONS = {
     "ALGORITHM", "AUTOEXTEND_SIZE", "AUTO_INCREMENT", "AVG_ROW_LENGTH", "CHECKSUM", "COMMENT", "COMPRESSION",
     "CONNECTION", "DELAY_KEY_WRITE", "ENCRYPTED", "ENCRYPTION", "ENCRYPTION_KEY_ID", "ENGINE_ATTRIBUTE", "IETF_QUOTES",
     "INSERT_METHOD", "KEY_BLOCK_SIZE", "LOCK", "MAX_ROWS", "MIN_ROWS", "PACK_KEYS", "PAGE_CHECKSUM", "PAGE_COMPRESSED",
-    "PAGE_COMPRESSION_LEVEL", "PASSWORD", "ROW_FORMAT", "SECONDARY_ENGINE", "SECONDARY_ENGINE_ATTRIBUTE", "SEQUENCE",
+    "PAGE_COMPRESSION_LEVEL", "PASSWORD", "ROW_FORMAT", "SECONDARY_ENGINE", "SECONDARY_ENGINE_ATTRIBUTE",
     "STATS_AUTO_RECALC", "STATS_PERSISTENT", "STATS_SAMPLE_PAGES", "STORAGE", "TABLESPACE", "TABLE_CHECKSUM",
     "TRANSACTIONAL", "UNION",
 }  # fmt: skip
 """Those that change nothing of the structure."""
+_ON = {"1", "YES"}
 
 
 @dataclass(slots=True)
@@ -31,6 +32,8 @@ class TableOptions:
     """``DEFAULT``: that of the database; None: nothing was said."""
     collation_charset: str | None = None
     engine: str | None = None
+    sequence: bool | None = None
+    """Whether it becomes a sequence, or is none any more; None: nothing was said."""
 
     def default_charset(self, otherwise: str | None, database: str | None) -> str | None:
         """The character set of text columns without one, where nothing was said ``otherwise``."""
@@ -90,6 +93,9 @@ def read_option(cursor: Cursor, options: TableOptions) -> bool:
         options.engine = _text(cursor)
     elif cursor.accept("DATA", "DIRECTORY") or cursor.accept("INDEX", "DIRECTORY"):
         _skip_value(cursor)
+    elif cursor.accept("SEQUENCE"):
+        cursor.accept_symbol("=")
+        options.sequence = _text(cursor).upper() in _ON
     elif cursor.word() in _OPTIONS or cursor.is_symbol("=", 1):
         cursor.next()
         _skip_value(cursor)
@@ -120,7 +126,8 @@ def read_table(cursor: Cursor, name: tuple[str, str], database_charset: str | No
     charset = options.default_charset(database_charset, database_charset)
     columns = [definition.column(charset, session) for definition in elements.columns]
     indexes = added((), elements.indexes, columns)
-    return made(name, columns, indexes, charset=charset, engine=options.engine or "")
+    table = made(name, columns, indexes, charset=charset, engine=options.engine or "")
+    return replace(table, sequence=bool(options.sequence))
 
 
 def made(
