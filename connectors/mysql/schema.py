@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import replace
 
 from connectors.mysql.address import address
@@ -15,7 +14,7 @@ from connectors.mysql.labels import shown_in_part, true_declaration
 from connectors.mysql.settings import SYSTEM_DATABASES
 from connectors.mysql.structure import PRIMARY, Column, ColumnKind, Index, TableSchema, identifies, in_order, key_of
 from connectors.source import Table
-from streamtrain.errors import AccessDenied, ConfigError
+from streamtrain.errors import ConfigError
 from streamtrain.tls import Tls
 
 _COMMENT_MARK = re.compile(r"/\*M?!\d*\s*|\s*\*/")
@@ -29,7 +28,10 @@ _INDEXES = "SELECT TABLE_NAME, INDEX_NAME, NON_UNIQUE, COLUMN_NAME, SUB_PART FRO
 
 
 def tables(connection: Connection, captures: Callable[[str, str], bool]) -> list[TableSchema]:
-    """The tables for which ``captures(database, name)`` holds, by name. Views are none. Needs SELECT on them."""
+    """The tables for which ``captures(database, name)`` holds, by name. Views are none. Needs SELECT on them.
+
+    Raises AccessDenied where something of a table is seen, but its labels cannot be known without SELECT.
+    """
     return [found for found in tables_and_sequences(connection, captures) if not found.sequence]
 
 
@@ -129,13 +131,10 @@ def _add_columns(
 
 
 def _with_true_labels(connection: Connection, table: _Name, columns: list[Column]) -> list[Column]:
-    """As they are shown where the table may not be read, which is found out when it is to be."""
-    with suppress(AccessDenied):
-        return [
-            replace(column, declared=true_declaration(connection, *table, column)) if shown_in_part(column) else column
-            for column in columns
-        ]
-    return columns
+    return [
+        replace(column, declared=true_declaration(connection, *table, column)) if shown_in_part(column) else column
+        for column in columns
+    ]
 
 
 def _plain_type(declared: str) -> str:

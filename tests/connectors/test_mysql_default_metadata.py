@@ -11,6 +11,7 @@ from connectors.mysql.address import address
 from connectors.mysql.connection import Connection
 from connectors.source import Change, SchemaChange, SourceEvent
 from streamtrain.envelope import Op
+from streamtrain.errors import AccessDenied
 from tests.connectors.mysql_capture import Kept, account, follow, read_to_end, source_for
 from tests.servers import Database, PrivateMariaDB, PrivateMySQL
 
@@ -51,6 +52,14 @@ def rows(events: list[SourceEvent]) -> list[Row]:
         if isinstance(event, Change)
         for row in event.after or ()
     ]
+
+
+def test_labels_that_may_not_be_read_are_not_taken_as_they_are_shown(server: Database, database: str) -> None:
+    server.execute("CREATE TABLE t (id INT PRIMARY KEY, e ENUM('😀') CHARACTER SET utf8mb4)", database=database)
+    rights = "REPLICATION SLAVE, REPLICATION CLIENT ON *.*"
+    with account(server, rights, f"INSERT ON {database}.t") as url, pytest.raises(AccessDenied) as caught:
+        follow(source_for(server, f"{database}.t", snapshot="no_data", url=url), Kept())
+    assert caught.value.hint.startswith(f"GRANT SELECT ON `{database}`.`t` TO")
 
 
 _BITS = ",".join(f"'{chr(0x1F600 + number)}?'" for number in range(64))
