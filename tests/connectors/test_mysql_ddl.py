@@ -178,6 +178,23 @@ def test_chosen_statements_are_followed_with_their_quotes_comments_and_odd_forms
     assert [f"{complaint}: {statement}" for statement, complaint in refused.items() if complaint] == []
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_a_table_of_another_database_gets_a_new_name_in_the_default_one(
+    followed: Followed, sql_server: Database, known: bool
+) -> None:
+    with sql_server.fresh_database() as other:
+        sql_server.execute("CREATE TABLE elsewhere (a INT) CHARSET utf8mb4", database=other)
+        if known:
+            followed.catalog.apply("CREATE TABLE elsewhere (a INT) CHARSET utf8mb4", other, followed.session)
+        statement = f"ALTER TABLE {other}.elsewhere ADD b INT, RENAME here"
+        sql_server.execute(statement, database=followed.database)
+        (change,) = followed.catalog.apply(statement, followed.database, followed.session)
+        assert (change.previous, change.name) == ((other, "elsewhere"), (followed.database, "here"))
+        if known:
+            followed.compare(statement)
+        assert sql_server.execute(f"SELECT COUNT(*) FROM {followed.database}.here") == [(0,)]
+
+
 @pytest.mark.parametrize("name", ["charset", "`collate`", "comment"])
 def test_a_database_may_be_called_like_an_option(followed: Followed, name: str) -> None:
     before = followed.catalog.databases[followed.database]

@@ -55,17 +55,25 @@ class _Placed:
     """It is there already, at another place."""
 
 
-def altered(cursor: Cursor, schema: TableSchema, database_charset: str | None, session: Session) -> Alteration:
-    """Read the clauses of an ALTER TABLE, from after the table's name on, and carry them out on ``schema``."""
-    return _Alter(cursor, schema, database_charset, session).run()
+def altered(
+    cursor: Cursor, schema: TableSchema, database: str, database_charset: str | None, session: Session
+) -> Alteration:
+    """Read the clauses of an ALTER TABLE, from after the table's name on, and carry them out on ``schema``.
+
+    ``database`` is the default one, ``database_charset`` the default character set of the table's own.
+    """
+    return _Alter(cursor, schema, database, database_charset, session).run()
 
 
 class _Alter:
     """One statement: its clauses are gathered first, then the table is built."""
 
-    def __init__(self, cursor: Cursor, schema: TableSchema, database_charset: str | None, session: Session) -> None:
+    def __init__(
+        self, cursor: Cursor, schema: TableSchema, database: str, database_charset: str | None, session: Session
+    ) -> None:
         self._cursor = cursor
         self._schema = schema
+        self._database = database
         self._database_charset = database_charset
         self._session = session
         self._name = (schema.table.database, schema.table.name)
@@ -235,7 +243,7 @@ class _Alter:
         else:
             if not cursor.accept_any("TO", "AS"):
                 cursor.accept_symbol("=")
-            self._name = cursor.table(self._name[0])
+            self._name = cursor.table(self._database)
 
     def _rename_column(self) -> None:
         cursor = self._cursor

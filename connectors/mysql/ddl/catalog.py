@@ -243,7 +243,7 @@ class _Statement:
             yield from self._alter_unknown(name)
             return
         try:
-            result = altered(cursor, schema, self._charset_of(name[0]), self._session)
+            result = altered(cursor, schema, self._database, self._charset_of(name[0]), self._session)
         except NotUnderstood as error:
             self._catalog.put(name, None, f"an ALTER TABLE is not understood: {error}")
             yield TableChange(ChangeKind.ALTER, name, None)
@@ -258,7 +258,7 @@ class _Statement:
             if self._cursor.accept("RENAME") and self._cursor.word() not in {"COLUMN", "INDEX", "KEY"}:
                 if not self._cursor.accept_any("TO", "AS"):
                     self._cursor.accept_symbol("=")
-                new = self._catalog.stored(self._cursor.table(name[0]))
+                new = self._table()
             elif not self._cursor.skip_parentheses():
                 self._cursor.next()
         yield self._moved(name, new, None)
