@@ -46,6 +46,12 @@ def test_an_error_gets_the_verdict_that_mends_it(name: str, kind: type[Streamtra
     assert kind_of(KafkaError(KNOWN[name])) is kind
 
 
+def test_replicas_that_no_broker_can_take_yet_are_waited_for() -> None:
+    said = "Unable to replicate the partition 1 time(s): All brokers are currently fenced, or have all their log directories cordoned."
+    error = translate(KafkaError(KNOWN["INVALID_REPLICATION_FACTOR"], said), "creating topic shop")
+    assert type(error) is TopicUnavailable
+
+
 def test_a_code_that_is_not_known_is_retried_only_if_the_library_says_so() -> None:
     assert kind_of(KafkaError(31_999)) is FatalError
     assert kind_of(KafkaError(31_999, fatal=True)) is FatalError

@@ -130,8 +130,14 @@ _HANDSHAKES = {
 _HANDSHAKE_CODES = frozenset({"_SSL", "_TRANSPORT"})
 
 
+_NONE_IS_UP = "All brokers are currently fenced"
+"""What a controller says of every number of replicas while the brokers have been started and have not caught up yet."""
+
+
 def kind_of(error: KafkaError) -> type[StreamtrainError]:
     """Which of our errors a Kafka error is. Flags decide only about codes that this version does not know."""
+    if error.name() == "INVALID_REPLICATION_FACTOR" and _NONE_IS_UP in error.str():
+        return TopicUnavailable
     if _handshake_hint(error) is not None:
         return AccessDenied
     known = _CLASS_OF.get(error.name())
