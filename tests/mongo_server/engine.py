@@ -31,6 +31,8 @@ class Engine:
         self.oplog = Oplog(oplog_entries)
         self.sessions = Sessions()
         self.stopping = False
+        self.held_up = threading.Event()
+        """Set once a write has had to wait for a transaction."""
         self._transaction_lifetime_s = transaction_lifetime_s
         self._ids = 0
         with self.changed:
@@ -110,6 +112,7 @@ class Engine:
         for transaction in expired:
             self.abort(transaction)
         if not expired:
+            self.held_up.set()
             self.changed.wait(1.0)
 
     def _claim(self, collection: Collection, identity: Any, transaction: Transaction) -> None:

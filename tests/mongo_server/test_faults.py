@@ -84,6 +84,26 @@ def test_a_write_waits_for_the_transaction_that_holds_its_document(mongo_server:
         assert client.shop.orders.find_one() == {"_id": 1, "v": 11}
 
 
+def test_a_write_of_many_documents_that_has_waited_finds_the_others_as_they_are_by_then(mongo_server: Started) -> None:
+    server = mongo_server()
+    with Client(server.url) as client, client.start_session() as session, client.shop.orders.watch() as stream:
+        client.shop.orders.insert_many([{"_id": number, "v": 0} for number in (1, 2, 3)])
+        session.start_transaction()
+        client.shop.orders.update_one({"_id": 1}, {"$inc": {"v": 1}}, session=session)
+        client.shop.orders.delete_one({"_id": 2}, session=session)
+        client.shop.orders.update_one({"_id": 3}, {"$inc": {"v": 1}}, session=session)
+        other = threading.Thread(target=client.shop.orders.update_many, args=({}, {"$inc": {"v": 10}}))
+        other.start()
+        assert server.member.engine.held_up.wait(30)
+        session.commit_transaction()
+        other.join()
+        assert list(client.shop.orders.find()) == [{"_id": 1, "v": 11}, {"_id": 3, "v": 11}]
+        told = [next(stream) for _ in range(8)]
+    assert [(event["operationType"], event["documentKey"]["_id"]) for event in told[3:]] == [
+        ("update", 1), ("delete", 2), ("update", 3), ("update", 1), ("update", 3),
+    ]  # fmt: skip
+
+
 def test_a_password_is_needed_and_a_role_bounds_what_may_be_read(mongo_server: Started) -> None:
     server = mongo_server()
     with Client(server.url) as client:

@@ -141,17 +141,18 @@ def _update_one_statement(context: Context, statement: Document) -> Document:
 def _to_write(
     context: Context, collection: Collection, query: Document, order: Document | None, *, many: bool
 ) -> Iterator[RawBSONDocument]:
-    """Documents a write is for, each looked at again once no transaction holds it."""
+    """Documents a write is for: all that come after a wait for a transaction are looked at again."""
     found = list(selected(context, collection.name, query))
     found = stages.ordered(found, order) if order else found
+    waited = False
     for candidate in found:
-        document: RawBSONDocument | None = candidate
         while not context.engine.free(collection.record(candidate["_id"]), context.transaction):
-            document = None
-        if document is None:
+            waited = True
+        document: RawBSONDocument | None = candidate
+        if waited:
             document = collection.seen(candidate["_id"], context.read_time, context.transaction)
-            if document is None or not matches(document, query):
-                continue
+        if document is None or (waited and not matches(document, query)):
+            continue
         yield document
         if not many:
             return
