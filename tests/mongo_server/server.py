@@ -116,6 +116,7 @@ class MongoServer:
         client, replies = Client(number), itertools.count(1)
         try:
             if (tls := self.member.settings.tls) is not None:
+                connection.recv(1, socket.MSG_PEEK)  # of one that is gone already ssl would leave its socket open
                 connection = self._connections[number] = tls.wrap_socket(connection, server_side=True)
                 client.subject = _subject(connection)
             reader = Reader(connection)
