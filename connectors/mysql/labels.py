@@ -8,11 +8,13 @@ SET). https://dev.mysql.com/doc/refman/9.4/en/with.html and https://mariadb.com/
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from connectors.mysql.charset_names import bytes_per_character, is_charset
 from connectors.mysql.connection import Connection, quote_identifier, quote_table
 from connectors.mysql.ddl.types import quoted_label
+from connectors.mysql.server import Flavor, flavor_of
 from connectors.mysql.server_errors import CHANGED_HINT, TableChanged
 from connectors.mysql.structure import Column
 
@@ -21,9 +23,26 @@ _SUPPLEMENTARY = re.compile("[\U00010000-\U0010ffff]")
 _SUPPLEMENTARY_BYTES = 4
 """One of these characters takes as many in every character set that has any."""
 _ASKED_AT_ONCE = 200
+_Ask = Callable[[Connection, str, Column, Sequence[int]], list[str | None]]
 
 
-def shown_in_part(column: Column) -> bool:
+def with_true_labels(connection: Connection, table: tuple[str, str], columns: list[Column]) -> list[Column]:
+    """``columns`` of a table, as (database, name), declared with the labels that values have.
+
+    Needs SELECT on columns of which they are asked, and reads no rows. Raises TableChanged if one is not as it was seen any more.
+    """
+    if not any(map(_shown_in_part, columns)):
+        return columns
+    mariadb = flavor_of(connection.query("SELECT VERSION()")[0][0]) is Flavor.MARIADB
+    ask = _by_variable if mariadb else _by_expression
+    quoted = quote_table(*table)
+    return [
+        replace(each, declared=_declaration(connection, quoted, each, ask)) if _shown_in_part(each) else each
+        for each in columns
+    ]
+
+
+def _shown_in_part(column: Column) -> bool:
     """Whether a label may have other characters than the server shows."""
     charset = column.charset
     if charset is None or not is_charset(charset) or bytes_per_character(charset) < _SUPPLEMENTARY_BYTES:
@@ -31,14 +50,7 @@ def shown_in_part(column: Column) -> bool:
     return any(_UNSHOWN in label for label in column.labels)
 
 
-def true_declaration(connection: Connection, database: str, name: str, column: Column) -> str:
-    """``column.declared`` with the labels that values have. Needs SELECT on the column, and reads no rows.
-
-    Raises TableChanged if the column is not as ``column`` any more.
-    """
-    table = quote_table(database, name)
-    mariadb = "mariadb" in connection.query("SELECT VERSION()")[0][0].lower()
-    ask = _by_variable if mariadb else _by_expression
+def _declaration(connection: Connection, table: str, column: Column, ask: _Ask) -> str:
     labels = list(column.labels)
     numbers = [number for number, label in enumerate(labels, start=1) if _UNSHOWN in label]
     for start in range(0, len(numbers), _ASKED_AT_ONCE):

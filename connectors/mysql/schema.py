@@ -10,7 +10,7 @@ from dataclasses import replace
 from connectors.mysql.address import address
 from connectors.mysql.charset_names import charset_of_collation, plain_charset
 from connectors.mysql.connection import Connection
-from connectors.mysql.labels import shown_in_part, true_declaration
+from connectors.mysql.labels import with_true_labels
 from connectors.mysql.settings import SYSTEM_DATABASES
 from connectors.mysql.structure import PRIMARY, Column, ColumnKind, Index, TableSchema, identifies, in_order, key_of
 from connectors.source import Table
@@ -65,7 +65,7 @@ def _tables(connection: Connection, captures: Callable[[str, str], bool], only: 
     schemas = []
     for name, (engine, kind, charset) in sorted(found.items()):
         if own := columns.get(name):
-            own = _with_true_labels(connection, name, own)
+            own = with_true_labels(connection, name, own)
             sorted_indexes = _with_marked_first(own, indexes[name], marked[name])
             table = Table(*name, columns=tuple(column.name for column in own), key=key_of(own, sorted_indexes))
             schema = TableSchema(table, tuple(own), engine, charset=charset, indexes=sorted_indexes)
@@ -128,13 +128,6 @@ def _add_columns(
         )
         if key == "PRI":
             marked[database, name].add(column)
-
-
-def _with_true_labels(connection: Connection, table: _Name, columns: list[Column]) -> list[Column]:
-    return [
-        replace(column, declared=true_declaration(connection, *table, column)) if shown_in_part(column) else column
-        for column in columns
-    ]
 
 
 def _plain_type(declared: str) -> str:

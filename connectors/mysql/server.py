@@ -49,14 +49,14 @@ def inspect(connection: Connection, *, by_gtid: bool = True) -> Server:
     if match is None:
         raise SourceMisconfigured(f"the server calls its version {text!r}", hint="MySQL 8+ or MariaDB 10.5+ is needed")
     major, minor, patch = map(int, match.groups())
-    mariadb = "mariadb" in text.lower()
-    if mariadb:
+    flavor = flavor_of(text)
+    if flavor is Flavor.MARIADB:
         identity, gtids = server_id, True
     else:
         identity, mode = connection.query("SELECT @@server_uuid, @@gtid_mode")[0]
         gtids = mode == "ON"
     return Server(
-        flavor=Flavor.MARIADB if mariadb else Flavor.MYSQL,
+        flavor=flavor,
         version=(major, minor, patch),
         version_text=text,
         identity=identity,
@@ -64,6 +64,11 @@ def inspect(connection: Connection, *, by_gtid: bool = True) -> Server:
         by_gtid=gtids and by_gtid,
         lower_case_names=lower_case == "1",
     )
+
+
+def flavor_of(version_text: str) -> Flavor:
+    """Of a server that calls its version so."""
+    return Flavor.MARIADB if "mariadb" in version_text.lower() else Flavor.MYSQL
 
 
 def log_end(connection: Connection, server: Server) -> LogPosition:

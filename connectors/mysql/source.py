@@ -211,7 +211,7 @@ class MysqlSource:
             if self._settings.snapshot != "no_data":
                 require_readable(connection, tables(connection, self._captures), self._settings.include)
             found = structures_at(connection, self._captures, lambda: log_end(connection, server))
-            self._structures().fill([*found.schemas, *found.sequences], found.databases)
+            self._structures().fill(found.entries, found.databases)
             if self._settings.include_schema_changes:
                 origin = OriginWriter(server.flavor.value, self._settings.prefix)
                 self._found = announced(connection, found, origin, began_us)

@@ -27,9 +27,14 @@ class Structures:
     """What ``information_schema`` shows at a position."""
 
     position: LogPosition
-    schemas: list[TableSchema]
-    sequences: list[TableSchema]
+    entries: list[TableSchema]
+    """Tables and sequences, as the schema log has both."""
     databases: dict[str, str]
+
+    @property
+    def schemas(self) -> list[TableSchema]:
+        """The tables."""
+        return [each for each in self.entries if not each.sequence]
 
 
 def structures_at(connection: Connection, captures: Captures, take_position: Callable[[], LogPosition]) -> Structures:
@@ -42,7 +47,7 @@ def structures_at(connection: Connection, captures: Captures, take_position: Cal
     before = _look(connection, captures)
     for _ in range(_ATTEMPTS):
         position = take_position()
-        for schema in before[0]:
+        for schema in (each for each in before[0] if not each.sequence):
             with suppress(AccessDenied, SourceUnavailable):  # it may be gone again, which the second look shows
                 look_into(connection, schema.table.database, schema.table.name)
         after = _look(connection, captures)
@@ -52,10 +57,8 @@ def structures_at(connection: Connection, captures: Captures, take_position: Cal
     raise SourceUnavailable("captured tables are created or altered all the time", hint="try again")
 
 
-def _look(connection: Connection, captures: Captures) -> tuple[list[TableSchema], list[TableSchema], dict[str, str]]:
-    found = tables_and_sequences(connection, captures)
-    schemas = [each for each in found if not each.sequence]
-    return schemas, [each for each in found if each.sequence], database_charsets(connection)
+def _look(connection: Connection, captures: Captures) -> tuple[list[TableSchema], dict[str, str]]:
+    return tables_and_sequences(connection, captures), database_charsets(connection)
 
 
 def adopt_missing(
@@ -75,14 +78,11 @@ def adopt_missing(
         return
     found = structures_at(connection, captures, lambda: log_end(connection, server))
     known = names_columns(connection) or not start.is_before(found.position)
-    for schema in found.schemas:
+    for schema in found.entries:
         name = (schema.table.database, schema.table.name)
         if name not in log.entries:
-            log.put(name, schema if known else Gap(f"it was not captured yet at {start}"))
-    for schema in found.sequences:  # if it was none at ``start``, the statements of the log are there to tell
-        name = (schema.table.database, schema.table.name)
-        if name not in log.entries:
-            log.put(name, schema)
+            # If a sequence was none at ``start``, the statements of the log are there to tell.
+            log.put(name, schema if known or schema.sequence else Gap(f"it was not captured yet at {start}"))
     log.add_databases(found.databases)
 
 
